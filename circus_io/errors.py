@@ -1,0 +1,95 @@
+"""Every error the toolkit raises on purpose.
+
+::
+
+    CircusError
+    ├── FormatError (ValueError)             unknown format, broken or truncated header
+    ├── RecordingNotFoundError (FileNotFoundError)
+    ├── MissingParameterError (ValueError)   a format needs keys that were not given
+    ├── ParameterError (ValueError)          problems of a parameter file, all at once
+    ├── ProbeError (ValueError)              probe file refused or at odds with the recording
+    ├── StreamError (ValueError)             unknown stream mode, no numbered run of files
+    ├── NotWritableError (PermissionError)   the format or the open mode does not write
+    ├── ChunkError (IndexError)              chunk index or frames outside of the recording
+    ├── MissingDependencyError (ImportError) names the extra to install
+    ├── LaunchError (RuntimeError)           MPI was not started as asked
+    ├── ResultError (ValueError)             a result file is absent, foreign or incomplete
+    └── StepError (RuntimeError)             a sorting step failed
+
+Each is also the builtin that a caller would expect to catch, and carries the exit
+status that the command line gives for it: 2 usage, 3 input, 4 a step failed.
+"""
+
+__all__ = [
+    "ChunkError",
+    "CircusError",
+    "FormatError",
+    "LaunchError",
+    "MissingDependencyError",
+    "MissingParameterError",
+    "NotWritableError",
+    "ParameterError",
+    "ProbeError",
+    "RecordingNotFoundError",
+    "ResultError",
+    "StepError",
+    "StreamError",
+]
+
+
+class CircusError(Exception):
+    """Base of all errors of the toolkit; catch this one to catch them all."""
+
+    exit_status = 3
+
+
+class FormatError(CircusError, ValueError):
+    """The format is unknown, or the file is not what its format says."""
+
+
+class RecordingNotFoundError(CircusError, FileNotFoundError):
+    """There is no file at the path that was given."""
+
+
+class MissingParameterError(CircusError, ValueError):
+    """A file format needs parameters that were not given."""
+
+
+class ParameterError(CircusError, ValueError):
+    """A parameter file has problems; the message lists every one of them."""
+
+
+class ProbeError(CircusError, ValueError):
+    """A probe file cannot be read safely, or does not fit the recording."""
+
+
+class StreamError(CircusError, ValueError):
+    """The stream mode is not one of the format, or finds no files."""
+
+
+class NotWritableError(CircusError, PermissionError):
+    """The format, or the mode in which the file was opened, does not write."""
+
+
+class ChunkError(CircusError, IndexError):
+    """A chunk index or a range of frames lies outside of the recording."""
+
+
+class MissingDependencyError(CircusError, ImportError):
+    """An optional library is absent; the message names the extra that brings it."""
+
+
+class LaunchError(CircusError, RuntimeError):
+    """The MPI ranks that run are not the ones that were asked for."""
+
+    exit_status = 2
+
+
+class ResultError(CircusError, ValueError):
+    """A result file is absent, from another program, or incomplete."""
+
+
+class StepError(CircusError, RuntimeError):
+    """A sorting step could not finish."""
+
+    exit_status = 4
