@@ -1,0 +1,1 @@
+"""Steps: where settings, recordings and ranks meet kernels, one file each."""

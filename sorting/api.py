@@ -1,0 +1,126 @@
+"""The library call behind ``circus sort``."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import circus_io
+from circus_io.errors import ParameterError
+from circus_io.parallel import get_comm, limit_threads
+from circus_io.params import Parameters
+from circus_io.probe import Probe, read_probe
+from sorting.config import SortingConfig
+from sorting.pipeline import Run
+from sorting.results import SUFFIX, Result, load_result
+
+__all__ = ["sort"]
+
+
+def sort(
+    recording: Any,
+    *,
+    parameters: Parameters,
+    probe: Probe | None = None,
+    output_dir: str | Path | None = None,
+    steps: Sequence[str] | None = None,
+    comm: Any = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Result | None:
+    """Sort a recording into units.
+
+    Parameters
+    ----------
+    recording : DataFile or path
+        A path is opened with the format and fields of `parameters`. Never changed.
+    parameters : circus_io.params.Parameters
+    probe : Probe, optional
+        By default the one that ``[data] mapping`` names.
+    output_dir : path, optional
+        Holds the result, the phy folder and what steps leave for a resumed run. By
+        default a folder beside the data, named as the file without its suffix.
+    steps : sequence of str, optional
+        Some of the steps, in any order; all by default. A step that is done already,
+        on the same recording with the same settings, is not repeated.
+    comm : SerialComm or mpi4py.MPI.Comm, optional
+        The ranks that take part; by default those that were launched.
+    progress : callable, optional
+        Called on rank 0 with (step, done, total).
+
+    Returns
+    -------
+    Result or None
+        On every rank; None if the steps that ran do not reach the result.
+
+    Raises
+    ------
+    CircusError
+        With what is wrong; input is checked before any work starts.
+    """
+    comm = get_comm() if comm is None else comm
+    probe = _probe(parameters) if probe is None else probe
+    with limit_threads(), _opened(recording, parameters) as source:
+        run = _prepare(source, probe, parameters, output_dir, comm, progress)
+        run.run(steps)
+        done = run.store.is_done("merging", run.digest("merging"))
+    return load_result(run.result_path) if done else None
+
+
+def _probe(parameters: Parameters) -> Probe:
+    if not parameters.data.mapping:
+        raise ParameterError(
+            "no probe: name a .prb or probeinterface file as [data] mapping, or pass "
+            "probe="
+        )
+    return read_probe(parameters.data.mapping)
+
+
+def _opened(recording: Any, parameters: Parameters) -> circus_io.DataFile:
+    if isinstance(recording, circus_io.DataFile):
+        return recording
+    return circus_io.open_recording(
+        recording,
+        file_format=parameters.data.file_format,
+        stream_mode=parameters.data.stream_mode,
+        **parameters.data.format_fields,
+    )
+
+
+def _prepare(source, probe, parameters, output_dir, comm, progress) -> Run:
+    probe = probe.without(parameters.detection.dead_channels)
+    probe.check(source.nb_channels)
+    folder, stem = _destination(source, parameters, output_dir)
+    config = SortingConfig.from_parameters(
+        parameters,
+        sampling_rate=source.sampling_rate,
+        n_channels=probe.n_channels,
+        probe_radius_um=probe.radius_um,
+        dead_intervals=_dead_intervals(parameters, source.sampling_rate),
+    )
+    return Run(
+        recording=source,
+        probe=probe,
+        config=config,
+        parameters=parameters.to_dict(),
+        result_path=folder / f"{stem}{parameters.data.suffix or ''}{SUFFIX}",
+        comm=comm,
+        progress=progress,
+    )
+
+
+def _destination(source, parameters, output_dir) -> tuple[Path, str]:
+    name = Path(source.file_name) if source.file_name else Path("recording")
+    if output_dir is not None:
+        return Path(output_dir), name.stem
+    if parameters.data.output_dir:
+        return Path(parameters.data.output_dir) / name.stem, name.stem
+    return name.with_suffix(""), name.stem
+
+
+def _dead_intervals(parameters, sampling_rate) -> tuple[tuple[int, int], ...]:
+    triggers = parameters.triggers
+    if not (triggers.ignore_times and triggers.dead_file):
+        return ()
+    from circus_io.dead_times import read_intervals
+
+    intervals = read_intervals(triggers.dead_file, triggers.dead_unit, sampling_rate)
+    return tuple((int(a), int(b)) for a, b in intervals)

@@ -1,0 +1,113 @@
+"""From what the steps stored to the result that users get."""
+
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from sorting.config import MAD, digest
+from sorting.quality import LabelRule, unit_table
+from sorting.results import ChannelTable, Result, StreamTable
+from sorting.steps.context import Context
+
+__all__ = ["assemble"]
+
+SOFTWARE = ("circus-toolkit", "numpy", "scipy", "numba", "h5py")
+
+
+def assemble(context: Context, parameters: dict[str, Any]) -> Result:
+    """Build the result from the stored steps, on every rank alike.
+
+    Parameters
+    ----------
+    context : Context
+        Of the merging step, which has run.
+    parameters : dict
+        As the user gave them, to be kept with the result.
+    """
+    noise = context.store.load("whitening")
+    bank = context.store.load("templates")
+    merged = context.store.load("merging")
+    templates = _select(bank, merged["template"])
+    streams = _stream_table(context.recording)
+    levels = noise["noise_levels"]
+    units = unit_table(
+        merged["time"],
+        merged["unit"],
+        noise_levels=levels,
+        streams=streams,
+        sampling_rate=context.recording.sampling_rate,
+        rule=LabelRule(min_snr=context.config.merging.noise_snr),
+        **templates,
+    )
+    return Result(
+        sampling_rate=context.recording.sampling_rate,
+        t_start=int(context.recording.t_start),
+        t_stop=int(context.recording.t_stop),
+        unit_ids=np.arange(len(units)),
+        spike_times=merged["time"],
+        spike_units=merged["unit"],
+        amplitudes=merged["amplitude"],
+        objectives=merged["objective"],
+        n_before=context.config.whitening.frames_before,
+        channels=_channel_table(context, levels > 0),
+        noise_levels_uv=levels,
+        thresholds=np.full(levels.size, context.config.detection.threshold / MAD),
+        whitening_matrix=noise["matrix"].T,
+        units=units,
+        streams=streams,
+        parameters=parameters,
+        provenance=_provenance(context),
+        **templates,
+    )
+
+
+def _select(bank: dict, chosen: np.ndarray) -> dict[str, np.ndarray]:
+    """Keep the templates of the final units."""
+    ptr = bank["ptr"]
+    rows = [np.arange(ptr[k], ptr[k + 1]) for k in chosen]
+    kept = np.concatenate([np.zeros(0, np.int64), *rows])
+    sizes = [r.size for r in rows]
+    return {
+        "template_ptr": np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+        "template_channels": bank["channels"][kept],
+        "template_waveforms": bank["waveforms"][kept],
+    }
+
+
+def _channel_table(context: Context, good: np.ndarray) -> ChannelTable:
+    positions = np.zeros((context.n_channels, 3))
+    given = context.probe.contact_positions
+    positions[:, : given.shape[1]] = given
+    x, y, z = positions.T
+    return ChannelTable(
+        column=context.probe.channels,
+        electrode=np.arange(context.n_channels),
+        group=context.probe.groups.astype(str),
+        x=x,
+        y=y,
+        z=z,
+        good=good,
+    )
+
+
+def _stream_table(recording: Any) -> StreamTable:
+    sources = list(recording.streams)
+    return StreamTable(
+        name=np.array([str(source.file_name or "memory") for source in sources]),
+        t_start=np.array([int(source.t_start) for source in sources], np.int64),
+        n_frames=np.array([int(source.duration) for source in sources], np.int64),
+    )
+
+
+def _provenance(context: Context) -> dict[str, Any]:
+    return {
+        "software": {name: version(name) for name in SOFTWARE},
+        "seed": context.config.whitening.seed,
+        "config_sha256": digest(context.config),
+        "input_digest": context.digest,
+        "steps": {
+            step: context.store.output_hash(step)
+            for step in ("whitening", "clustering", "templates", "fitting", "merging")
+        },
+    }

@@ -1,0 +1,68 @@
+"""The one chunk loop: which rank computes which chunk, and in what order results come.
+
+A chunk is computed whole by one rank, so its result does not depend on how many ranks
+there are; results are combined by chunk index.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from circus_io.parallel import gather_ordered
+
+__all__ = ["Progress", "map_items", "own_items", "silent"]
+
+Progress = Callable[[int, int], None]
+
+
+def silent(done: int, total: int) -> None:
+    """Report nothing."""
+
+
+def own_items(
+    items: Sequence[int], comm: Any, progress: Progress = silent
+) -> Iterator[int]:
+    """Yield this rank's share of items, round robin, and report progress.
+
+    Parameters
+    ----------
+    items : sequence of int
+        Chunk or channel indices, the same on every rank.
+    comm : SerialComm or mpi4py.MPI.Comm
+    progress : callable
+        Called with (items done, items in all), counted from this rank's share.
+    """
+    mine = items[comm.rank :: comm.size]
+    for done, item in enumerate(mine):
+        progress(min(done * comm.size, len(items)), len(items))
+        yield item
+    progress(len(items), len(items))
+
+
+def map_items(
+    function: Callable[[int], Any],
+    items: Sequence[int],
+    comm: Any,
+    progress: Progress = silent,
+    *,
+    root: int | None = None,
+) -> list[Any]:
+    """Apply a function to every item and gather the results in item order.
+
+    Parameters
+    ----------
+    function : callable
+        Of one item; must not depend on the rank.
+    items : sequence of int
+        Unique, rising.
+    comm : SerialComm or mpi4py.MPI.Comm
+    progress : callable
+    root : int, optional
+        Only this rank gets the list; all ranks by default.
+
+    Returns
+    -------
+    list
+        Empty on ranks that are not `root`.
+    """
+    mine = {item: function(item) for item in own_items(items, comm, progress)}
+    return gather_ordered(comm, mine, root=root)

@@ -1,0 +1,281 @@
+"""What each step is told: typed, in frames and Hz, free of files and ranks."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from circus_io.params import Parameters, to_samples
+
+__all__ = [
+    "ClusteringConfig",
+    "ConvertingConfig",
+    "DetectionConfig",
+    "FilteringConfig",
+    "FittingConfig",
+    "MergingConfig",
+    "SortingConfig",
+    "TemplatesConfig",
+    "WhiteningConfig",
+    "digest",
+]
+
+MAD = 0.6744897501960817  # of a Gaussian of sd 1
+DEFAULT_RADIUS_UM = 100.0
+EXCLUSION_MS = 0.5  # two peaks nearer than this, in space too, are one
+EXTENSION_MS = 30.0  # of the odd reflection at the ends of a stream
+MAX_CHUNK_SAMPLES = 30720 * 384  # bounds the memory of a chunk on large arrays
+CHUNK_FRAMES = 30720
+
+# A spike that reaches the classic threshold (in MAD of one channel) has at least this
+# many times its peak in matched-filter energy, which gathers the whole waveform.
+ENERGY_PER_PEAK = 1.25
+
+
+@dataclass(frozen=True)
+class FilteringConfig:
+    """`cut_off_hz` None leaves traces as they are recorded."""
+
+    cut_off_hz: tuple[float, float | None] | None
+    order: int
+    remove_median: bool
+    common_ground: tuple[tuple[str, int], ...]
+    to_file: bool
+    extension_frames: int
+    chunk_frames: int
+    dead_intervals: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class WhiteningConfig:
+    """Noise is measured where no channel exceeds `event_threshold` noise sd."""
+
+    spatial: bool
+    radius_um: float
+    polarity: str
+    event_threshold: float
+    exclude_frames: int
+    template_frames: int
+    frames_before: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class DetectionConfig:
+    """Thresholds in noise sd of the matched-filter energy and of the traces."""
+
+    threshold: float
+    largest: float | None
+    polarity: str
+    exclude_frames: int
+    radius_um: float
+    max_per_channel: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class ClusteringConfig:
+    """`n_dimensions` principal axes at each level of splitting."""
+
+    n_dimensions: int
+    min_size: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class TemplatesConfig:
+    """Templates alike by at least `merge_similarity` are one unit."""
+
+    merge_similarity: float
+    max_lag_frames: int
+    realign_frames: int
+    radius_um: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class FittingConfig:
+    """Amplitudes are N(1, `amplitude_sd`) within bounds, times a template."""
+
+    amplitude_bounds: tuple[float, float]
+    amplitude_sd: float
+    min_norm: float
+    refractory_frames: int
+
+
+@dataclass(frozen=True)
+class MergingConfig:
+    """`dip` 0 leaves units as they were fitted; below `noise_snr` a unit is noise."""
+
+    dip: float
+    min_cosine: float
+    violation_frames: int
+    max_violations: float
+    remove_noise: bool
+    noise_snr: float
+
+
+@dataclass(frozen=True)
+class ConvertingConfig:
+    """How the phy folder is written."""
+
+    sparse: bool
+    prelabel: bool
+
+
+@dataclass(frozen=True)
+class SortingConfig:
+    """One section per step; a step depends on its own and on those before it."""
+
+    filtering: FilteringConfig
+    whitening: WhiteningConfig
+    detection: DetectionConfig
+    clustering: ClusteringConfig
+    templates: TemplatesConfig
+    fitting: FittingConfig
+    merging: MergingConfig
+    converting: ConvertingConfig
+
+    @classmethod
+    def from_parameters(
+        cls,
+        parameters: Parameters,
+        *,
+        sampling_rate: float,
+        n_channels: int,
+        probe_radius_um: float | None,
+        dead_intervals: tuple[tuple[int, int], ...] = (),
+    ) -> "SortingConfig":
+        """Translate the classic parameters, each in one place.
+
+        Parameters
+        ----------
+        parameters : Parameters
+        sampling_rate : float
+            In Hz.
+        n_channels : int
+            Channels that are analysed.
+        probe_radius_um : float or None
+            What ``radius = auto`` stands for.
+        dead_intervals : tuple of (int, int)
+            Global frames, half open, that take no part.
+        """
+        frames = _Frames(sampling_rate)
+        seed = parameters.circus.seed
+        radius = _radius(parameters.detection.radius, probe_radius_um)
+        polarity = parameters.detection.peaks
+        width = frames(parameters.detection.N_t) | 1
+        return cls(
+            filtering=_filtering(parameters, frames, n_channels, dead_intervals),
+            whitening=WhiteningConfig(
+                spatial=parameters.whitening.spatial,
+                radius_um=radius,
+                polarity=polarity,
+                event_threshold=_threshold(parameters),
+                exclude_frames=frames(1.0),
+                template_frames=width,
+                frames_before=width // 3,
+                seed=seed,
+            ),
+            detection=DetectionConfig(
+                threshold=ENERGY_PER_PEAK * MAD * parameters.detection.spike_thresh,
+                largest=_scaled(parameters.detection.weird_thresh, MAD),
+                polarity=polarity,
+                exclude_frames=frames(EXCLUSION_MS),
+                radius_um=radius / 2,
+                max_per_channel=parameters.clustering.max_elts,
+                seed=seed,
+            ),
+            clustering=ClusteringConfig(
+                n_dimensions=min(parameters.clustering.sub_dim, 6),
+                min_size=max(15, min(parameters.clustering.n_abs_min, 20)),
+                seed=seed,
+            ),
+            templates=TemplatesConfig(
+                merge_similarity=min(parameters.clustering.cc_merge, 0.95) - 0.1,
+                max_lag_frames=frames(EXCLUSION_MS),
+                realign_frames=frames(2.0),
+                radius_um=1.5 * radius,
+                seed=seed,
+            ),
+            fitting=_fitting(parameters, frames),
+            merging=_merging(parameters, frames),
+            converting=ConvertingConfig(
+                sparse=parameters.converting.sparse_export,
+                prelabel=parameters.converting.prelabelling,
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class _Frames:
+    sampling_rate: float
+
+    def __call__(self, duration_ms: float) -> int:
+        return max(1, to_samples(duration_ms, self.sampling_rate))
+
+
+def _radius(given: float | str, of_probe: float | None) -> float:
+    if given != "auto":
+        return float(given)
+    return DEFAULT_RADIUS_UM if of_probe is None else float(of_probe)
+
+
+def _scaled(value: float | None, factor: float) -> float | None:
+    return None if value is None else factor * value
+
+
+def _threshold(parameters: Parameters) -> float:
+    return MAD * parameters.detection.spike_thresh
+
+
+def _filtering(parameters, frames, n_channels, dead_intervals) -> FilteringConfig:
+    section = parameters.filtering
+    low, high = section.cut_off
+    cut_off = (float(low), None if high == "auto" else float(high))
+    return FilteringConfig(
+        cut_off_hz=cut_off if section.filter else None,
+        order=section.butter_order,
+        remove_median=section.remove_median,
+        common_ground=tuple(
+            (str(k), int(v)) for k, v in (section.common_ground or {}).items()
+        ),
+        to_file=parameters.circus.filtered_file,
+        extension_frames=frames(EXTENSION_MS),
+        chunk_frames=_chunk_frames(n_channels),
+        dead_intervals=tuple(dead_intervals),
+    )
+
+
+def _chunk_frames(n_channels: int) -> int:
+    """Frames per chunk: a function of the probe only, never of memory or ranks."""
+    return max(4096, min(CHUNK_FRAMES, MAX_CHUNK_SAMPLES // max(n_channels, 1)))
+
+
+def _fitting(parameters, frames) -> FittingConfig:
+    automatic = parameters.fitting.amp_auto
+    return FittingConfig(
+        amplitude_bounds=(0.5, 2.0) if automatic else parameters.fitting.amp_limits,
+        amplitude_sd=0.1,
+        min_norm=6.5,
+        refractory_frames=frames(parameters.fitting.refractory),
+    )
+
+
+def _merging(parameters, frames) -> MergingConfig:
+    section = parameters.merging
+    return MergingConfig(
+        dip=section.auto_mode,
+        min_cosine=section.cc_overlap,
+        violation_frames=frames(section.time_rpv),
+        max_violations=section.rpv_threshold,
+        remove_noise=section.remove_noise,
+        noise_snr=section.noise_limit * _threshold(parameters),
+    )
+
+
+def digest(*parts: Any) -> str:
+    """Hash of values that JSON can hold, dataclasses included."""
+    plain = [asdict(p) if hasattr(p, "__dataclass_fields__") else p for p in parts]
+    text = json.dumps(plain, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()

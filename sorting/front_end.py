@@ -1,0 +1,134 @@
+"""From a recording to filtered and whitened traces, one chunk at a time."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from circus_io.probe import Probe
+from sorting.config import FilteringConfig
+from sorting.kernels.filters import (
+    band_pass,
+    butter_sos,
+    settling_frames,
+    subtract_median,
+)
+
+__all__ = ["FrontEnd", "Piece"]
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """Traces of a chunk and of the margin around it.
+
+    Attributes
+    ----------
+    traces : float32 (n_frames, n_channels)
+        Filtered, in µV.
+    first_frame : int
+        Global frame of row 0.
+    t_start, t_stop : int
+        Core of the chunk, global frames, half open.
+    at_start, at_stop : bool
+        Whether row 0 and the last row are ends of the stream.
+    """
+
+    traces: np.ndarray
+    first_frame: int
+    t_start: int
+    t_stop: int
+    at_start: bool
+    at_stop: bool
+
+    @property
+    def core(self) -> np.ndarray:
+        """The traces without the margin."""
+        start = self.t_start - self.first_frame
+        return self.traces[start : start + self.t_stop - self.t_start]
+
+
+class FrontEnd:
+    """Read, filter and reference the chunks of a recording.
+
+    A chunk is filtered with enough margin for the filter to settle, and reflected at
+    the ends of its stream, so that the pieces tile into what filtering each stream
+    whole would give.
+
+    Parameters
+    ----------
+    recording : DataFile
+    probe : Probe
+        Its channels are read, in its order.
+    config : FilteringConfig
+    """
+
+    def __init__(self, recording: Any, probe: Probe, config: FilteringConfig):
+        self.recording = recording
+        self.nodes = probe.channels
+        self.groups = probe.groups
+        self.config = config
+        self.grid = recording.chunk_grid(config.chunk_frames)
+        self.sos = None
+        self.settling = 0
+        if config.cut_off_hz is not None:
+            rate = recording.sampling_rate
+            self.sos = butter_sos(config.cut_off_hz, rate, config.order)
+            self.settling = settling_frames(self.sos)
+
+    def __len__(self) -> int:
+        return len(self.grid)
+
+    def read(self, index: int, margin: int = 0) -> Piece:
+        """Return a chunk, filtered, with up to `margin` frames on either side."""
+        pad = margin + self.settling
+        chunk = self.recording.get_chunk(
+            index, self.config.chunk_frames, (-pad, pad), self.nodes
+        )
+        before, after = -chunk.padding[0], chunk.padding[1]
+        at_start, at_stop = before < pad, after < pad
+        traces = self._filter(_finite(chunk.traces), at_start, at_stop)
+        cut_before = max(0, before - margin)
+        cut_after = max(0, after - margin)
+        traces = traces[cut_before : traces.shape[0] - cut_after]
+        return Piece(
+            self._reference(traces),
+            chunk.t_start - before + cut_before,
+            chunk.t_start,
+            chunk.t_stop,
+            at_start and before <= margin,
+            at_stop and after <= margin,
+        )
+
+    def _filter(self, traces: np.ndarray, at_start: bool, at_stop: bool) -> np.ndarray:
+        if self.sos is None:
+            return traces
+        extension = self.config.extension_frames
+        return band_pass(
+            traces,
+            self.sos,
+            extension if at_start else 0,
+            extension if at_stop else 0,
+        )
+
+    def _reference(self, traces: np.ndarray) -> np.ndarray:
+        if self.config.remove_median:
+            traces = subtract_median(traces, self.groups)
+        for group, ground in self.config.common_ground:
+            members = np.flatnonzero(self.groups.astype(str) == group)
+            column = np.flatnonzero(self.nodes == ground)
+            traces = traces.copy()
+            traces[:, members] -= traces[:, column]
+        return traces
+
+    def alive(self, times: np.ndarray) -> np.ndarray:
+        """Tell which global frames are outside of the dead periods."""
+        starts, stops = np.array(self.config.dead_intervals or [(0, 0)]).T
+        before = np.searchsorted(starts, times, side="right") - 1
+        return ~((before >= 0) & (times < stops[np.maximum(before, 0)]))
+
+
+def _finite(traces: np.ndarray) -> np.ndarray:
+    """Replace NaN and infinities by 0: one would spread over the whole filter."""
+    if np.isfinite(traces).all():
+        return traces
+    return np.nan_to_num(traces, nan=0.0, posinf=0.0, neginf=0.0)

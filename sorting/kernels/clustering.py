@@ -1,0 +1,87 @@
+"""Clusters among the spikes that peak on one channel."""
+
+import numpy as np
+
+from sorting.kernels.isosplit import isosplit
+
+__all__ = ["cluster_features", "core_members", "principal_components"]
+
+MAX_DEPTH = 4
+
+
+def principal_components(features: np.ndarray, n_dimensions: int) -> np.ndarray:
+    """Coordinates along the directions of largest variance.
+
+    Parameters
+    ----------
+    features : float (n_spikes, n_features)
+    n_dimensions : int
+
+    Returns
+    -------
+    float64 (n_spikes, min(n_dimensions, n_features))
+        Centred; the sign of each axis makes its largest loading positive.
+    """
+    centred = features.astype(np.float64) - features.mean(axis=0, dtype=np.float64)
+    values, vectors = np.linalg.eigh(centred.T @ centred)
+    axes = vectors[:, np.argsort(-values, kind="stable")[:n_dimensions]]
+    largest = np.abs(axes).argmax(axis=0)
+    return centred @ (axes * np.sign(axes[largest, np.arange(axes.shape[1])]))
+
+
+def cluster_features(
+    features: np.ndarray, n_dimensions: int, min_size: int, depth: int = MAX_DEPTH
+) -> np.ndarray:
+    """Split recursively: each cluster is seen again on its own principal axes.
+
+    The first axes of a mixture are those of its largest units; two similar small units
+    come apart only once the others are gone.
+
+    Parameters
+    ----------
+    features : float32 (n_spikes, n_features)
+        In noise standard deviations.
+    n_dimensions : int
+        Principal axes kept at each level.
+    min_size : int
+        Smallest cluster.
+    depth : int
+        Levels of recursion.
+
+    Returns
+    -------
+    int64 (n_spikes,)
+    """
+    n_spikes = features.shape[0]
+    labels = np.zeros(n_spikes, np.int64)
+    if n_spikes < 4 * min_size or depth == 0:
+        return labels
+    first = isosplit(principal_components(features, n_dimensions), min_size)
+    if first.max() == 0:
+        return labels
+    n_labels = 0
+    for label in range(first.max() + 1):
+        members = np.flatnonzero(first == label)
+        inner = cluster_features(features[members], n_dimensions, min_size, depth - 1)
+        labels[members] = n_labels + inner
+        n_labels += int(inner.max()) + 1
+    return labels
+
+
+def core_members(features: np.ndarray, fraction: float = 0.8) -> np.ndarray:
+    """Choose the members nearest the median, without outliers and collisions.
+
+    Parameters
+    ----------
+    features : float32 (n_spikes, n_features)
+        Of one cluster.
+    fraction : float
+
+    Returns
+    -------
+    int64 (ceil(fraction * n_spikes),)
+        Indices in rising order.
+    """
+    distance = ((features - np.median(features, axis=0)) ** 2).sum(axis=1)
+    n_kept = int(np.ceil(fraction * len(features)))
+    return np.sort(np.argsort(distance, kind="stable")[:n_kept])

@@ -1,0 +1,142 @@
+"""Matched-filter detection: energy of spike-like waveforms, and its local maxima."""
+
+import numpy as np
+from numba import njit
+
+from sorting.kernels.whitening import BandedMatrix
+
+__all__ = ["local_peaks", "matched_energy", "spatial_filters"]
+
+
+def spatial_filters(
+    contact_positions: np.ndarray,
+    groups: np.ndarray,
+    widths_um: tuple[float, ...],
+    alive: np.ndarray,
+) -> list[BandedMatrix]:
+    """Gaussian weights over the neighbourhood of each channel, of unit norm.
+
+    Unit norm keeps the noise standard deviation at 1 on whitened traces.
+
+    Parameters
+    ----------
+    contact_positions : float64 (n_channels, n_dimensions)
+        In µm.
+    groups : (n_channels,)
+        Weights stay within a shank.
+    widths_um : tuple of float
+        One filter for each width; 0 is the channel alone.
+    alive : bool (n_channels,)
+    """
+    difference = contact_positions[:, None] - contact_positions[None]
+    distance = np.sqrt((difference**2).sum(axis=-1))
+    usable = (groups[:, None] == groups[None]) & alive[:, None] & alive[None]
+    filters = []
+    for width in widths_um:
+        weights = np.where(distance == 0, 1.0, 0.0)
+        if width > 0:
+            weights = np.exp(-0.5 * (distance / width) ** 2)
+        weights = np.where(usable & (weights > 0.1), weights, 0)
+        norm = np.sqrt((weights**2).sum(axis=1, keepdims=True))
+        filters.append(
+            BandedMatrix.from_dense(
+                (weights / np.maximum(norm, 1e-9)).astype(np.float32)
+            )
+        )
+    return filters
+
+
+def matched_energy(
+    projected: np.ndarray,
+    prototypes: np.ndarray,
+    filters: list[BandedMatrix],
+    polarity: str,
+) -> np.ndarray:
+    """Largest response to any prototype and spatial width, in noise sd.
+
+    Parameters
+    ----------
+    projected : float32 (n_channels, n_components, n_frames)
+    prototypes : float32 (n_prototypes, n_components)
+        Coefficients of negative-going waveforms of unit norm.
+    filters : list of BandedMatrix
+    polarity : {"negative", "positive", "both"}
+
+    Returns
+    -------
+    float32 (n_frames, n_channels)
+    """
+    best = None
+    for prototype in prototypes:
+        response = np.einsum("cps,p->sc", projected, prototype, optimize=False)
+        if polarity == "positive":
+            response = -response
+        for spatial in filters:
+            energy = spatial.apply(response)
+            if polarity == "both":
+                np.abs(energy, out=energy)
+            best = energy if best is None else np.maximum(best, energy, out=best)
+    return best
+
+
+@njit(cache=True, nogil=True)
+def local_peaks(energy, threshold, neighbour_ptr, neighbour_list, exclude_frames):
+    """Frames and channels above threshold that nothing near exceeds.
+
+    A peak comes first in the order (value falling, frame rising, channel rising)
+    within `exclude_frames` on its channel and its neighbours: ties have one winner.
+
+    Parameters
+    ----------
+    energy : float32 (n_frames, n_channels)
+    threshold : float
+    neighbour_ptr : int64 (n_channels + 1,)
+    neighbour_list : int64 (n_pairs,)
+        Neighbours of channel c, itself included, are
+        ``neighbour_list[neighbour_ptr[c]:neighbour_ptr[c + 1]]``.
+    exclude_frames : int
+
+    Returns
+    -------
+    frames, channels : int64 (n_peaks,)
+        Sorted by frame, then channel.
+    """
+    n_frames, n_channels = energy.shape
+    frames = []
+    channels = []
+    for frame in range(n_frames):
+        for channel in range(n_channels):
+            value = energy[frame, channel]
+            if value <= threshold:
+                continue
+            if frame > 0 and energy[frame - 1, channel] >= value:
+                continue
+            if frame + 1 < n_frames and energy[frame + 1, channel] > value:
+                continue
+            if _is_first(
+                energy,
+                frame,
+                channel,
+                neighbour_list[neighbour_ptr[channel] : neighbour_ptr[channel + 1]],
+                exclude_frames,
+            ):
+                frames.append(frame)
+                channels.append(channel)
+    return np.array(frames, dtype=np.int64), np.array(channels, dtype=np.int64)
+
+
+@njit(cache=True, nogil=True)
+def _is_first(energy, frame, channel, neighbours, exclude_frames):
+    value = energy[frame, channel]
+    start = max(0, frame - exclude_frames)
+    stop = min(energy.shape[0], frame + exclude_frames + 1)
+    for other_frame in range(start, stop):
+        for other in neighbours:
+            rival = energy[other_frame, other]
+            if rival > value:
+                return False
+            if rival == value and (
+                other_frame < frame or (other_frame == frame and other < channel)
+            ):
+                return False
+    return True

@@ -1,0 +1,143 @@
+"""The steps in their order, and how a run goes through them."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from circus_io.errors import StepError
+from circus_io.probe import Probe
+from sorting import assembly
+from sorting.chunk_map import silent
+from sorting.config import SortingConfig, digest
+from sorting.fingerprint import fingerprint
+from sorting.front_end import FrontEnd
+from sorting.results import write_log, write_result
+from sorting.steps import (
+    clustering,
+    converting,
+    detection,
+    filtering,
+    fitting,
+    merging,
+    templates,
+    whitening,
+)
+from sorting.steps.context import Context
+from sorting.store import Store
+
+__all__ = ["STEPS", "Run"]
+
+STEPS: dict[str, Callable[[Context], dict]] = {
+    "filtering": filtering.run,
+    "whitening": whitening.run,
+    "detection": detection.run,
+    "clustering": clustering.run,
+    "templates": templates.run,
+    "fitting": fitting.run,
+    "merging": merging.run,
+    "converting": converting.run,
+}
+
+STEP_VERSION = 1  # raise it when a step's results change: stored ones are then redone
+
+StepProgress = Callable[[str, int, int], None]
+
+
+@dataclass
+class Run:
+    """One recording, its settings and the folder where steps leave their results."""
+
+    recording: Any
+    probe: Probe
+    config: SortingConfig
+    parameters: dict[str, Any]
+    result_path: Path
+    comm: Any
+    progress: StepProgress | None = None
+    timings: dict[str, dict] = field(default_factory=dict)
+
+    def __post_init__(self):
+        self.store = Store(self.result_path.parent, self.comm)
+        self.front_end = FrontEnd(self.recording, self.probe, self.config.filtering)
+        identity = fingerprint(self.recording, self.probe.channels)
+        self.identity = self.comm.bcast(identity, root=0)
+
+    def run(self, steps: Sequence[str] | None = None) -> None:
+        """Run the steps that are asked for and not done yet.
+
+        Raises
+        ------
+        StepError
+            If a step fails, or needs one that has not run.
+        """
+        wanted = tuple(STEPS) if steps is None else tuple(steps)
+        for name in STEPS:
+            if name in wanted:
+                self._run_step(name)
+        if self.comm.rank == 0:
+            write_log(
+                self.result_path, {"ranks": self.comm.size, "steps": self.timings}
+            )
+
+    def digest(self, step: str) -> str:
+        """Hash everything a step depends on: the recording, the settings up to it."""
+        names = list(STEPS)
+        sections = [
+            getattr(self.config, name) for name in names[: names.index(step) + 1]
+        ]
+        return digest(self.identity, STEP_VERSION, self._geometry(), *sections)
+
+    def _geometry(self) -> list:
+        return [self.probe.contact_positions.tolist(), self.probe.groups.tolist()]
+
+    def _run_step(self, name: str) -> None:
+        started, cpu_started = time.perf_counter(), time.process_time()
+        done = self.store.is_done(name, self.digest(name)) and name != "converting"
+        if not done:
+            self._require_earlier(name)
+            context = self._context(name)
+            self.store.save(name, context.digest, STEPS[name](context))
+        if name == "merging":
+            self._write_result()
+        cpu_s = self.comm.allgather(time.process_time() - cpu_started)
+        self.timings[name] = {
+            "resumed": done,
+            "wall_s": round(time.perf_counter() - started, 3),
+            "cpu_s": round(sum(cpu_s), 3),
+        }
+
+    def _require_earlier(self, name: str) -> None:
+        """Refuse to build on a step that has not run with these very settings."""
+        for earlier in list(STEPS)[: list(STEPS).index(name)]:
+            if not self.store.is_done(earlier, self.digest(earlier)):
+                raise StepError(
+                    f"{name} needs {earlier}, which has not run on this recording with "
+                    f"these parameters; run all steps (leave out -m), or -m "
+                    f"{earlier},{name}"
+                )
+
+    def _context(self, step: str) -> Context:
+        report = self.progress
+        return Context(
+            recording=self.recording,
+            probe=self.probe,
+            config=self.config,
+            front_end=self.front_end,
+            comm=self.comm,
+            store=self.store,
+            progress=(
+                silent
+                if report is None or self.comm.rank
+                else lambda done, total: report(step, done, total)
+            ),
+            digest=self.digest(step),
+            result_path=self.result_path,
+        )
+
+    def _write_result(self) -> None:
+        result = assembly.assemble(self._context("merging"), self.parameters)
+        if self.comm.rank == 0:
+            write_result(self.result_path, result)
+        self.comm.barrier()

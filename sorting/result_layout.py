@@ -1,0 +1,116 @@
+"""The layout of the result file: where each field lies, its dtype, shape and unit.
+
+The dataclasses of ``sorting.results``, their checks, the writer, the reader and the
+reference page follow these four tables.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+__all__ = [
+    "CHANNELS",
+    "FORMAT",
+    "OPTIONAL",
+    "RESULT",
+    "STREAMS",
+    "UNITS",
+    "VERSION",
+    "Stored",
+]
+
+FORMAT = "circus-toolkit sorting"
+VERSION = 1
+
+
+class Stored(NamedTuple):
+    """How one field is kept in the file.
+
+    A letter of ``shape`` stands for one length in all of the tables: K units, N spikes,
+    C channels, S streams, P pairs of a unit and a channel, T frames of a template.
+    """
+
+    path: str
+    shape: str
+    dtype: Any
+    units: str
+    description: str
+
+
+def _group(name: str, *rows: tuple[str, str, Any, str, str]) -> dict[str, Stored]:
+    """Return a table whose datasets lie in one group under the names of the fields."""
+    return {row[0]: Stored(f"{name}/{row[0]}", *row[1:]) for row in rows}
+
+
+CHANNELS = _group(
+    "channels",
+    ("column", "C", np.int64, "", "column of the data file"),
+    ("electrode", "C", np.int64, "", "number of the electrode in the probe"),
+    ("group", "C", np.str_, "", "channel group (shank) of the probe"),
+    ("x", "C", np.float64, "um", "position of the electrode"),
+    ("y", "C", np.float64, "um", "position of the electrode"),
+    ("z", "C", np.float64, "um", "position of the electrode"),
+    ("good", "C", np.bool_, "", "false for a dead channel, which is not sorted"),
+)
+
+UNITS = _group(
+    "units",
+    ("peak_channel", "K", np.int32, "", "row of the channel table; -1: no template"),
+    ("n_spikes", "K", np.int64, "", "number of spikes"),
+    ("firing_rate_hz", "K", np.float64, "Hz", "spikes per recorded second"),
+    ("snr", "K", np.float64, "", "peak of the template over the noise of its channel"),
+    ("isi_violations", "K", np.float64, "", "fraction of intervals below refractory"),
+    ("contamination", "K", np.float64, "", "estimated fraction of foreign spikes"),
+    ("presence", "K", np.float64, "", "fraction of the 10 s bins that hold a spike"),
+    ("label", "K", np.str_, "", "good, mua or noise"),
+)
+
+STREAMS = _group(
+    "streams",
+    ("name", "S", np.str_, "", "file of the stream"),
+    ("t_start", "S", np.int64, "frames", "global frame of the first frame"),
+    ("n_frames", "S", np.int64, "frames", "length"),
+)
+
+RESULT = {
+    "sampling_rate": Stored("sampling_rate", "", float, "Hz", "frames per second"),
+    "t_start": Stored("t_start", "", int, "frames", "first frame of the recording"),
+    "t_stop": Stored("t_stop", "", int, "frames", "one past the last frame"),
+    "unit_ids": Stored("units/id", "K", np.int64, "", "name of the unit"),
+    "spike_times": Stored(
+        "spikes/time", "N", np.int64, "frames", "global frame of the trough"
+    ),
+    "spike_units": Stored("spikes/unit", "N", np.int32, "", "row of the unit table"),
+    "amplitudes": Stored(
+        "spikes/amplitude", "N", np.float32, "", "fit coefficient; 1: as the template"
+    ),
+    "objectives": Stored(
+        "spikes/objective", "N", np.float32, "", "what the spike adds to the fit"
+    ),
+    "template_ptr": Stored(
+        "templates/ptr", "K + 1", np.int64, "", "unit k owns pairs ptr[k]:ptr[k + 1]"
+    ),
+    "template_channels": Stored(
+        "templates/channel", "P", np.int32, "", "row of the channel table"
+    ),
+    "template_waveforms": Stored(
+        "templates/waveform", "P × T", np.float32, "uV", "filtered, not whitened"
+    ),
+    "n_before": Stored(
+        "templates/n_before", "", int, "frames", "frames before the trough"
+    ),
+    "noise_levels_uv": Stored(
+        "channels/noise_level", "C", np.float32, "uV", "MAD / 0.6745 when filtered"
+    ),
+    "thresholds": Stored(
+        "channels/threshold", "C", np.float32, "", "of detection, on whitened traces"
+    ),
+    "whitening_matrix": Stored(
+        "whitening_matrix", "C × C", np.float32, "1/uV", "traces @ matrix is white"
+    ),
+    "parameters": Stored("parameters", "", dict, "", "JSON: every parameter"),
+    "provenance": Stored(
+        "provenance", "", dict, "", "JSON: software versions, seed, steps, input hashes"
+    ),
+}
+OPTIONAL = {"objectives"}

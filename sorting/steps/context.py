@@ -1,0 +1,87 @@
+"""What every step is given."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from circus_io.probe import Probe
+from sorting.chunk_map import Progress, map_items
+from sorting.config import SortingConfig
+from sorting.front_end import FrontEnd, Piece
+from sorting.kernels.sampling import bottom_k, hash_keys
+from sorting.kernels.whitening import BandedMatrix
+from sorting.store import Store
+
+__all__ = ["Context", "Whitener"]
+
+STAGE_NOISE = 1  # stages of the hash that draws samples, one number each
+STAGE_PEAKS = 2
+STAGE_SNIPPETS = 3
+
+
+@dataclass(frozen=True)
+class Context:
+    """Recording, probe, settings, ranks and stored results, for one step.
+
+    `digest` is the hash of all that the step depends on.
+    """
+
+    recording: Any
+    probe: Probe
+    config: SortingConfig
+    front_end: FrontEnd
+    comm: Any
+    store: Store
+    progress: Progress
+    digest: str
+    result_path: Path
+
+    @property
+    def n_channels(self) -> int:
+        """Channels that are analysed."""
+        return self.probe.n_channels
+
+    @property
+    def distance_um(self) -> np.ndarray:
+        """Distances between contacts, infinite between shanks."""
+        positions = self.probe.contact_positions
+        difference = positions[:, None] - positions[None]
+        distance = np.sqrt((difference**2).sum(axis=-1))
+        same = self.probe.groups[:, None] == self.probe.groups[None]
+        return np.where(same, distance, np.inf)
+
+    def map_chunks(self, function, indices=None, *, root=None, progress=None) -> list:
+        """Apply a function of a chunk index to all chunks, or to some."""
+        indices = range(len(self.front_end)) if indices is None else indices
+        return map_items(
+            function, indices, self.comm, progress or self.progress, root=root
+        )
+
+    def sample_chunks(self, n_chunks: int, skip: int = 0) -> np.ndarray:
+        """Choose chunks by hash: the same ones whatever the number of ranks."""
+        indices = np.arange(len(self.front_end))
+        keys = hash_keys(self.config.whitening.seed, STAGE_NOISE, indices)
+        order = bottom_k(np.zeros(indices.size, np.int64), keys, skip + n_chunks)
+        return np.sort(indices[order[skip:]])
+
+
+class Whitener:
+    """The front end followed by spatial whitening.
+
+    Parameters
+    ----------
+    front_end : FrontEnd
+    matrix : float32 (n_channels, n_channels)
+        From `kernels.whitening.local_whitening`.
+    """
+
+    def __init__(self, front_end: FrontEnd, matrix: np.ndarray):
+        self.front_end = front_end
+        self.matrix = BandedMatrix.from_dense(matrix)
+
+    def read(self, index: int, margin: int = 0) -> tuple[Piece, np.ndarray]:
+        """Return the filtered piece and its whitened traces, both with margin."""
+        piece = self.front_end.read(index, margin)
+        return piece, self.matrix.apply(piece.traces)

@@ -1,0 +1,45 @@
+"""Step 1: check the filter against the recording; write the filtered file on request.
+
+Filtering itself happens on the way, whenever a later step reads a chunk: the raw file
+is never changed and no copy is needed.
+"""
+
+import numpy as np
+
+from circus_io.atomic import atomic_path
+from sorting.chunk_map import own_items
+from sorting.steps.context import Context
+
+__all__ = ["run"]
+
+
+def run(context: Context) -> dict[str, np.ndarray]:
+    """Return the filter's sections; all ranks write their chunks of the file."""
+    if context.config.filtering.to_file:
+        _write_filtered(context)
+    sos = context.front_end.sos
+    return {"sos": np.zeros((0, 6)) if sos is None else sos}
+
+
+def _write_filtered(context: Context) -> None:
+    """Write float32 µV of the analysed channels, streams end to end."""
+    front_end = context.front_end
+    path = context.store.folder.parent / "filtered.dat"
+    partial = path.with_name("filtered.dat.partial")
+    grid = front_end.grid
+    lengths = [stop - start for start, stop in map(grid.bounds, range(len(grid)))]
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    frame_bytes = 4 * context.n_channels
+    if context.comm.rank == 0:
+        with partial.open("wb") as file:
+            file.truncate(int(offsets[-1]) * frame_bytes)
+    context.comm.barrier()
+    with partial.open("r+b") as file:
+        for index in own_items(range(len(grid)), context.comm, context.progress):
+            file.seek(int(offsets[index]) * frame_bytes)
+            file.write(np.ascontiguousarray(front_end.read(index).core, "<f4").data)
+    context.comm.barrier()
+    if context.comm.rank == 0:
+        with atomic_path(path) as final:
+            partial.replace(final)
+    context.comm.barrier()

@@ -1,0 +1,106 @@
+"""Step 6: explain every chunk by the templates; keep the spikes."""
+
+from pathlib import Path
+
+import numpy as np
+
+from circus_io.atomic import atomic_path
+from sorting.chunk_map import own_items
+from sorting.kernels.basis import correlations, project
+from sorting.kernels.matching import correlate, find_spikes
+from sorting.kernels.overlaps import overlap_table
+from sorting.kernels.spikes import SPIKE, drop_duplicates
+from sorting.kernels.template_shapes import template_norms
+from sorting.steps.context import Context, Whitener
+
+__all__ = ["run"]
+
+CHUNKS_PER_PART = 16
+MARGIN = 4  # template lengths: spikes farther out do not reach into the chunk
+MAX_ROUNDS = 40
+
+
+def run(context: Context) -> dict[str, np.ndarray]:
+    """Return all spikes; parts of 16 chunks are kept so that a killed run goes on."""
+    matcher = _Matcher(context)
+    folder = context.store.open_parts("fitting", context.digest)
+    n_chunks = len(context.front_end)
+    parts = range(-(-n_chunks // CHUNKS_PER_PART))
+    missing = [part for part in parts if not _part_file(folder, part).exists()]
+    missing = context.comm.bcast(missing, root=0)
+    for part in own_items(missing, context.comm, context.progress):
+        start = part * CHUNKS_PER_PART
+        chunks = range(start, min(start + CHUNKS_PER_PART, n_chunks))
+        found = [matcher.match(index) for index in chunks]
+        with atomic_path(_part_file(folder, part)) as path, path.open("wb") as file:
+            np.save(file, np.concatenate(found))
+    context.comm.barrier()
+    if context.comm.rank:
+        return {}
+    spikes = [np.load(_part_file(folder, p), allow_pickle=False) for p in parts]
+    return _collect(context, spikes)
+
+
+def _part_file(folder: Path, part: int) -> Path:
+    return folder / f"part-{part:06d}.npy"
+
+
+def _collect(context: Context, parts: list[np.ndarray]) -> dict[str, np.ndarray]:
+    """Order spikes by (time, unit) and drop those found from both sides of a border."""
+    spikes = np.concatenate([np.empty(0, SPIKE), *parts])
+    spikes = spikes[np.lexsort((spikes["unit"], spikes["time"]))]
+    refractory = context.config.fitting.refractory_frames
+    spikes = spikes[drop_duplicates(spikes, refractory)]
+    return {name: spikes[name] for name in SPIKE.names}
+
+
+class _Matcher:
+    """The template bank and the matching of one chunk."""
+
+    def __init__(self, context: Context):
+        bank = context.store.load("templates")
+        self.context = context
+        self.config = context.config.fitting
+        self.before = context.config.whitening.frames_before
+        self.basis = bank["basis"]
+        self.coefficients = bank["coefficients"]
+        self.norms = template_norms(self.coefficients)
+        self.overlaps = overlap_table(self.coefficients, correlations(self.basis))
+        matrix = context.store.load("whitening")["matrix"]
+        self.whitener = Whitener(context.front_end, matrix)
+
+    def match(self, index: int) -> np.ndarray:
+        """Return the spikes whose trough lies in the core of a chunk."""
+        width = self.basis.shape[1]
+        if not len(self.norms):
+            return np.empty(0, SPIKE)
+        piece, traces = self.whitener.read(index, MARGIN * width)
+        lead = width if piece.at_start else 0
+        traces = np.concatenate([np.zeros((lead, traces.shape[1]), "f4"), traces])
+        correlation = correlate(project(traces, self.basis), self.coefficients)
+        spikes = self._place(correlation)
+        spikes["time"] += piece.first_frame - lead + self.before
+        inside = (spikes["time"] >= piece.t_start) & (spikes["time"] < piece.t_stop)
+        return spikes[inside & self.context.front_end.alive(spikes["time"])]
+
+    def _place(self, correlation: np.ndarray) -> np.ndarray:
+        n_units = self.norms.size
+        low, high = self.config.amplitude_bounds
+        frames, units, shifts, amplitudes, gains = find_spikes(
+            correlation,
+            self.norms,
+            np.full(n_units, self.config.amplitude_sd**-2),
+            np.full(n_units, self.config.min_norm**2),
+            np.full(n_units, float(low)),
+            np.full(n_units, float(high)),
+            self.overlaps.ptr,
+            self.overlaps.neighbours,
+            self.overlaps.values,
+            self.config.refractory_frames,
+            MAX_ROUNDS,
+        )
+        spikes = np.empty(frames.size, SPIKE)
+        spikes["time"], spikes["unit"] = frames, units
+        spikes["shift"], spikes["amplitude"] = shifts, amplitudes
+        spikes["objective"] = gains
+        return spikes

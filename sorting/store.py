@@ -1,0 +1,126 @@
+"""What steps leave behind: arrays, whole or not at all, and a manifest that vouches.
+
+::
+
+    steps/whitening.npz     arrays of the step
+    steps/whitening.json    digest of all that went in, hash of what came out
+    steps/fitting/          parts of a long step, kept until the step is whole
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from circus_io.atomic import atomic_path, write_json
+from circus_io.errors import StepError
+
+__all__ = ["Store"]
+
+
+class Store:
+    """Results of the steps in one folder, written by rank 0 and given to all.
+
+    Parameters
+    ----------
+    folder : path
+    comm : SerialComm or mpi4py.MPI.Comm
+    """
+
+    def __init__(self, folder: Path, comm: Any):
+        self.folder = Path(folder) / "steps"
+        self.comm = comm
+        if comm.rank == 0:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        comm.barrier()
+
+    def is_done(self, step: str, digest: str) -> bool:
+        """Tell whether the step ran on exactly these inputs and its file is intact."""
+        done = None
+        if self.comm.rank == 0:
+            manifest = self._manifest(step)
+            done = (
+                manifest is not None
+                and manifest["digest"] == digest
+                and self._arrays(step).exists()
+                and manifest["sha256"] == _file_hash(self._arrays(step))
+            )
+        return self.comm.bcast(done, root=0)
+
+    def save(self, step: str, digest: str, arrays: Mapping[str, np.ndarray]) -> None:
+        """Write the arrays of rank 0, then the manifest; parts are no longer needed."""
+        if self.comm.rank == 0:
+            with atomic_path(self._arrays(step)) as path, path.open("wb") as file:
+                np.savez(file, **arrays)
+            sha256 = _file_hash(self._arrays(step))
+            write_json(
+                self._json(step), {"step": step, "digest": digest, "sha256": sha256}
+            )
+            shutil.rmtree(self.parts(step), ignore_errors=True)
+        self.comm.barrier()
+
+    def load(self, step: str) -> dict[str, np.ndarray]:
+        """Read the arrays of a step on rank 0 and give them to every rank.
+
+        Raises
+        ------
+        StepError
+            If the step has not run.
+        """
+        arrays = problem = None
+        if self.comm.rank == 0:
+            try:
+                with np.load(self._arrays(step), allow_pickle=False) as file:
+                    arrays = dict(file)
+            except OSError:
+                problem = (
+                    f"nothing is stored for the step {step!r} in {self.folder}; run it "
+                    f"first, or run all steps by leaving out -m"
+                )
+        arrays, problem = self.comm.bcast((arrays, problem), root=0)
+        if problem:
+            raise StepError(problem)
+        return arrays
+
+    def output_hash(self, step: str) -> str | None:
+        """Return the hash of what a step stored, None before it ran."""
+        manifest = self._manifest(step) if self.comm.rank == 0 else None
+        return self.comm.bcast(manifest and manifest["sha256"], root=0)
+
+    def parts(self, step: str) -> Path:
+        """Return the folder for the parts of a long step."""
+        return self.folder / step
+
+    def open_parts(self, step: str, digest: str) -> Path:
+        """Make the folder for parts; parts of other inputs are thrown away."""
+        folder = self.parts(step)
+        if self.comm.rank == 0:
+            stamp = folder / "digest.txt"
+            if not stamp.exists() or stamp.read_text() != digest:
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir(parents=True)
+                with atomic_path(stamp) as path:
+                    path.write_text(digest)
+        self.comm.barrier()
+        return folder
+
+    def _arrays(self, step: str) -> Path:
+        return self.folder / f"{step}.npz"
+
+    def _json(self, step: str) -> Path:
+        return self.folder / f"{step}.json"
+
+    def _manifest(self, step: str) -> dict | None:
+        try:
+            return json.loads(self._json(step).read_text())
+        except (OSError, ValueError):
+            return None
+
+
+def _file_hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
