@@ -2,7 +2,13 @@
 
 import numpy as np
 
-__all__ = ["correlations", "fit_basis", "project", "shift_waveforms"]
+__all__ = [
+    "correlations",
+    "fit_basis",
+    "project",
+    "project_windows",
+    "shift_waveforms",
+]
 
 SHIFTS = np.arange(-4, 4) / 8  # eight sub-sample positions of a spike between frames
 BLOCK = 32  # frames per row of the Toeplitz product
@@ -112,6 +118,29 @@ def project(traces: np.ndarray, basis: np.ndarray) -> np.ndarray:
             -1, n_blocks, n_components, BLOCK
         ).transpose(0, 2, 1, 3)
     return projected.reshape(n_channels, n_components, -1)[:, :, :n_frames]
+
+
+def project_windows(
+    traces: np.ndarray, starts: np.ndarray, channels: np.ndarray, basis: np.ndarray
+) -> np.ndarray:
+    """Project single windows: what `project` gives at a few frames and channels.
+
+    Parameters
+    ----------
+    traces : float32 (n_frames, n_channels)
+        Taken as 0 past the end.
+    starts : int64 (n_windows,)
+    channels : int64 (n_windows, n_local_channels)
+    basis : float32 (n_components, n_template_frames)
+
+    Returns
+    -------
+    float32 (n_windows, n_local_channels, n_components)
+    """
+    frames = starts[:, None] + np.arange(basis.shape[1])
+    inside = frames < traces.shape[0]
+    windows = traces[np.where(inside, frames, 0)[:, None, :], channels[:, :, None]]
+    return np.where(inside[:, None, :], windows, 0) @ basis.T
 
 
 def _toeplitz(basis: np.ndarray, window: int) -> np.ndarray:

@@ -3,9 +3,12 @@
 import numpy as np
 from numba import njit
 
+from sorting.kernels.basis import project
 from sorting.kernels.whitening import BandedMatrix
 
 __all__ = ["local_peaks", "matched_energy", "spatial_filters"]
+
+TILE_FRAMES = 4096  # projections of one tile stay in cache
 
 
 def spatial_filters(
@@ -47,7 +50,7 @@ def spatial_filters(
 
 
 def matched_energy(
-    projected: np.ndarray,
+    traces: np.ndarray,
     prototypes: np.ndarray,
     filters: list[BandedMatrix],
     polarity: str,
@@ -56,26 +59,33 @@ def matched_energy(
 
     Parameters
     ----------
-    projected : float32 (n_channels, n_components, n_frames)
-    prototypes : float32 (n_prototypes, n_components)
-        Coefficients of negative-going waveforms of unit norm.
+    traces : float32 (n_frames, n_channels)
+        Whitened.
+    prototypes : float32 (n_prototypes, n_prototype_frames)
+        Negative-going waveforms of unit norm.
     filters : list of BandedMatrix
+        From `spatial_filters`.
     polarity : {"negative", "positive", "both"}
 
     Returns
     -------
-    float32 (n_frames, n_channels)
+    float32 (n_channels, n_frames)
+        At the first frame of the window.
     """
-    best = None
-    for prototype in prototypes:
-        response = np.einsum("cps,p->sc", projected, prototype, optimize=False)
-        if polarity == "positive":
-            response = -response
-        for spatial in filters:
-            energy = spatial.apply(response)
-            if polarity == "both":
-                np.abs(energy, out=energy)
-            best = energy if best is None else np.maximum(best, energy, out=best)
+    n_frames, n_channels = traces.shape
+    best = np.full((n_channels, n_frames), -np.inf, np.float32)
+    signed = -prototypes if polarity == "positive" else prototypes
+    for start in range(0, n_frames, TILE_FRAMES):
+        stop = min(start + TILE_FRAMES, n_frames)
+        window = traces[start : stop + prototypes.shape[1] - 1]
+        responses = project(window, signed)[:, :, : stop - start]
+        tile = best[:, start:stop]
+        for response in responses.transpose(1, 0, 2):
+            for spatial in filters:
+                energy = spatial.apply_rows(response)
+                if polarity == "both":
+                    np.abs(energy, out=energy)
+                np.maximum(tile, energy, out=tile)
     return best
 
 
@@ -88,7 +98,7 @@ def local_peaks(energy, threshold, neighbour_ptr, neighbour_list, exclude_frames
 
     Parameters
     ----------
-    energy : float32 (n_frames, n_channels)
+    energy : float32 (n_channels, n_frames)
     threshold : float
     neighbour_ptr : int64 (n_channels + 1,)
     neighbour_list : int64 (n_pairs,)
@@ -101,38 +111,37 @@ def local_peaks(energy, threshold, neighbour_ptr, neighbour_list, exclude_frames
     frames, channels : int64 (n_peaks,)
         Sorted by frame, then channel.
     """
-    n_frames, n_channels = energy.shape
+    n_channels, n_frames = energy.shape
     frames = []
     channels = []
-    for frame in range(n_frames):
-        for channel in range(n_channels):
-            value = energy[frame, channel]
+    for channel in range(n_channels):
+        row = energy[channel]
+        near = neighbour_list[neighbour_ptr[channel] : neighbour_ptr[channel + 1]]
+        for frame in range(n_frames):
+            value = row[frame]
             if value <= threshold:
                 continue
-            if frame > 0 and energy[frame - 1, channel] >= value:
+            if frame > 0 and row[frame - 1] >= value:
                 continue
-            if frame + 1 < n_frames and energy[frame + 1, channel] > value:
+            if frame + 1 < n_frames and row[frame + 1] > value:
                 continue
-            if _is_first(
-                energy,
-                frame,
-                channel,
-                neighbour_list[neighbour_ptr[channel] : neighbour_ptr[channel + 1]],
-                exclude_frames,
-            ):
+            if _is_first(energy, frame, channel, near, exclude_frames):
                 frames.append(frame)
                 channels.append(channel)
-    return np.array(frames, dtype=np.int64), np.array(channels, dtype=np.int64)
+    found_frames = np.array(frames, dtype=np.int64)
+    found_channels = np.array(channels, dtype=np.int64)
+    order = np.argsort(found_frames * n_channels + found_channels)
+    return found_frames[order], found_channels[order]
 
 
 @njit(cache=True, nogil=True)
 def _is_first(energy, frame, channel, neighbours, exclude_frames):
-    value = energy[frame, channel]
+    value = energy[channel, frame]
     start = max(0, frame - exclude_frames)
-    stop = min(energy.shape[0], frame + exclude_frames + 1)
-    for other_frame in range(start, stop):
-        for other in neighbours:
-            rival = energy[other_frame, other]
+    stop = min(energy.shape[1], frame + exclude_frames + 1)
+    for other in neighbours:
+        for other_frame in range(start, stop):
+            rival = energy[other, other_frame]
             if rival > value:
                 return False
             if rival == value and (

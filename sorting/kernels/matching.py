@@ -13,43 +13,64 @@ fits perfectly has o = n; the threshold on o is a squared norm in noise sd.
 import numpy as np
 from numba import njit
 
+from sorting.kernels.basis import project
+
 __all__ = ["correlate", "find_spikes"]
 
+GROUP_SIZE = 16
+TILE_FRAMES = 4096  # projections of one tile stay in cache
 TAPS = 8  # of the band-limited interpolation of overlaps between frames
 
 
-def correlate(projected: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
+def correlate(
+    traces: np.ndarray, basis: np.ndarray, coefficients: np.ndarray
+) -> np.ndarray:
     """Correlation of every template with the traces at every frame.
 
     Parameters
     ----------
-    projected : float32 (n_channels, n_components, n_frames)
+    traces : float32 (n_frames, n_channels)
+        Whitened.
+    basis : float32 (n_components, n_template_frames)
     coefficients : float32 (n_templates, n_channels, n_components)
 
     Returns
     -------
     float32 (n_templates, n_frames)
+        At the first frame of the window; traces are taken as 0 past the end.
 
     Notes
     -----
-    Templates are taken in groups of 16; a group is multiplied with the band of channels
-    that its members use, which is contiguous because channel is the slowest axis.
+    Traces are projected on the basis tile by tile. Templates are taken in groups of 16;
+    a group is multiplied with the band of channels that its members use, which is
+    contiguous in the projection because channel is its slowest axis.
     """
-    n_templates = coefficients.shape[0]
-    n_frames = projected.shape[2]
-    result = np.empty((n_templates, n_frames), np.float32)
-    support = np.any(coefficients != 0, axis=2)
-    for start in range(0, n_templates, 16):
-        group = slice(start, start + 16)
-        used = np.flatnonzero(support[group].any(axis=0))
-        if used.size == 0:
-            result[group] = 0
-            continue
-        band = slice(used[0], used[-1] + 1)
-        flat = projected[band].reshape(-1, n_frames)
-        members = coefficients[group, band]
-        result[group] = members.reshape(members.shape[0], -1) @ flat
+    n_frames = traces.shape[0]
+    result = np.empty((coefficients.shape[0], n_frames), np.float32)
+    groups = _template_groups(coefficients)
+    for start in range(0, n_frames, TILE_FRAMES):
+        stop = min(start + TILE_FRAMES, n_frames)
+        window = traces[start : stop + basis.shape[1] - 1]
+        projected = project(window, basis)[:, :, : stop - start]
+        for rows, band, flat in groups:
+            local = projected[band].reshape(flat.shape[1], -1)
+            result[rows, start:stop] = flat @ local
     return result
+
+
+def _template_groups(
+    coefficients: np.ndarray,
+) -> list[tuple[slice, slice, np.ndarray]]:
+    """Rows, channel band and coefficients of each group of 16 templates."""
+    support = np.any(coefficients != 0, axis=2)
+    groups = []
+    for start in range(0, coefficients.shape[0], GROUP_SIZE):
+        rows = slice(start, start + GROUP_SIZE)
+        used = np.flatnonzero(support[rows].any(axis=0))
+        band = slice(used[0], used[-1] + 1) if used.size else slice(0, 0)
+        members = coefficients[rows, band]
+        groups.append((rows, band, members.reshape(members.shape[0], -1)))
+    return groups
 
 
 @njit(cache=True, nogil=True)

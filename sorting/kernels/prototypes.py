@@ -39,7 +39,7 @@ def snippets(
     starts, channels = starts[inside], channels[inside]
     counts = neighbour_ptr[channels + 1] - neighbour_ptr[channels]
     peak = np.repeat(np.arange(starts.size), counts)
-    first = np.repeat(np.concatenate([[0], np.cumsum(counts)[:-1]]), counts)
+    first = np.repeat(np.cumsum(counts) - counts, counts)
     offset = np.arange(peak.size) - first
     near = neighbour_list[neighbour_ptr[channels[peak]] + offset]
     window = np.arange(n_frames)

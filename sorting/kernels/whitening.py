@@ -83,3 +83,19 @@ class BandedMatrix:
         for rows, inputs, block in self.blocks:
             product[:, rows] = traces[:, inputs] @ block
         return product
+
+    def apply_rows(self, signals: np.ndarray) -> np.ndarray:
+        """Multiply channel-major signals: ``matrix @ signals``.
+
+        Parameters
+        ----------
+        signals : float32 (n_channels, n_frames)
+
+        Returns
+        -------
+        float32 (n_channels, n_frames)
+        """
+        product = np.empty((self.n_channels, signals.shape[1]), np.float32)
+        for rows, inputs, block in self.blocks:
+            product[rows] = block.T @ signals[inputs]
+        return product

@@ -10,7 +10,7 @@ import numpy as np
 
 from circus_io.atomic import atomic_path
 from sorting.chunk_map import own_items
-from sorting.kernels.basis import project
+from sorting.kernels.basis import project_windows
 from sorting.kernels.detection import local_peaks, matched_energy, spatial_filters
 from sorting.kernels.neighbours import nearest_channels, neighbour_lists
 from sorting.kernels.sampling import bottom_k, hash_keys
@@ -56,7 +56,7 @@ class _Detector:
         self.width = context.config.whitening.template_frames
         self.whitener = Whitener(context.front_end, stored["matrix"])
         self.basis = stored["basis"]
-        self.prototypes = stored["prototypes"]
+        self.prototypes = stored["prototypes"] @ stored["basis"]
         distance = context.distance_um
         self.lists = neighbour_lists(distance <= self.config.radius_um)
         self.nearest = nearest_channels(distance, N_FEATURE_CHANNELS)
@@ -74,18 +74,15 @@ class _Detector:
         piece, traces = self.whitener.read(index, 2 * self.width)
         lead = self.width if piece.at_start else 0
         traces = np.concatenate([np.zeros((lead, traces.shape[1]), "f4"), traces])
-        projected = project(traces, self.basis)
         energy = matched_energy(
-            projected, self.prototypes, self.filters, self.config.polarity
+            traces, self.prototypes, self.filters, self.config.polarity
         )
         frames, channels = local_peaks(
             energy, self.config.threshold, *self.lists, self.config.exclude_frames
         )
         times = frames + piece.first_frame - lead
         keep = self._belong(piece, times, traces, frames, channels)
-        return self._describe(
-            projected, energy, frames[keep], channels[keep], times[keep]
-        )
+        return self._describe(traces, energy, frames[keep], channels[keep], times[keep])
 
     def _belong(self, piece, times, traces, frames, channels) -> np.ndarray:
         troughs = times + self.before
@@ -96,16 +93,16 @@ class _Detector:
             keep &= np.abs(traces[at, channels]) <= self.config.largest
         return keep
 
-    def _describe(self, projected, energy, frames, channels, times) -> np.ndarray:
+    def _describe(self, traces, energy, frames, channels, times) -> np.ndarray:
         nearest = self.nearest[channels]
-        features = projected[nearest, :, frames[:, None]]
+        features = project_windows(traces, frames, nearest, self.basis)
         features[nearest < 0] = 0
         n_features = features.shape[1] * features.shape[2]
         peaks = np.empty(frames.size, peak_dtype(n_features))
         peaks["time"] = times
         peaks["channel"] = channels
         peaks["amplitude_class"] = np.searchsorted(
-            self.edges, energy[frames, channels], side="right"
+            self.edges, energy[channels, frames], side="right"
         )
         peaks["key"] = hash_keys(self.config.seed, STAGE_PEAKS, times, channels)
         peaks["features"] = features.reshape(frames.size, n_features)

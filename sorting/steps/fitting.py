@@ -6,7 +6,7 @@ import numpy as np
 
 from circus_io.atomic import atomic_path
 from sorting.chunk_map import own_items
-from sorting.kernels.basis import correlations, project
+from sorting.kernels.basis import correlations
 from sorting.kernels.matching import correlate, find_spikes
 from sorting.kernels.overlaps import overlap_table
 from sorting.kernels.spikes import SPIKE, drop_duplicates
@@ -77,7 +77,7 @@ class _Matcher:
         piece, traces = self.whitener.read(index, MARGIN * width)
         lead = width if piece.at_start else 0
         traces = np.concatenate([np.zeros((lead, traces.shape[1]), "f4"), traces])
-        correlation = correlate(project(traces, self.basis), self.coefficients)
+        correlation = correlate(traces, self.basis, self.coefficients)
         spikes = self._place(correlation)
         spikes["time"] += piece.first_frame - lead + self.before
         inside = (spikes["time"] >= piece.t_start) & (spikes["time"] < piece.t_stop)

@@ -49,7 +49,7 @@ def _n_frames(context: Context) -> int:
 
 def _merge(context: Context, bank: dict, spikes: dict, kept: np.ndarray) -> np.ndarray:
     config = context.config.merging
-    if config.dip <= 0 or not kept.any():
+    if config.dip in (0, 1) or not kept.any():
         return np.arange(kept.size)
     order = np.argsort(spikes["unit"], kind="stable")
     bounds = np.searchsorted(spikes["unit"][order], np.arange(kept.size + 1))

@@ -90,7 +90,7 @@ def _spike_waveforms(context, matrix) -> tuple[np.ndarray, np.ndarray]:
         piece, traces = whitener.read(index)
         height = np.abs(traces) if sign is None else sign * traces
         frames, channels = local_peaks(
-            height.astype(np.float32),
+            np.ascontiguousarray(height.T, np.float32),
             SNIPPET_THRESHOLD,
             ptr,
             near,

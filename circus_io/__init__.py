@@ -1,0 +1,55 @@
+"""Recordings of extracellular electrodes: one contract for every file format.
+
+::
+
+    import circus_io
+
+    with circus_io.open_recording("rec.npy", sampling_rate=20000) as recording:
+        for chunk in recording.chunks(30000, padding=(-100, 100)):
+            chunk.traces                # float32 (n_frames, n_channels), µV
+"""
+
+from circus_io.chunks import Chunk, ChunkGrid
+from circus_io.datafile import DataFile
+from circus_io.errors import (
+    ChunkError,
+    CircusError,
+    FormatError,
+    LaunchError,
+    MissingDependencyError,
+    MissingParameterError,
+    NotWritableError,
+    ParameterError,
+    ProbeError,
+    RecordingNotFoundError,
+    ResultError,
+    StepError,
+    StreamError,
+)
+from circus_io.files.array import ArrayRecording
+from circus_io.opening import open_recording
+from circus_io.registry import FormatInfo, get_format, list_formats
+
+__all__ = [
+    "ArrayRecording",
+    "Chunk",
+    "ChunkError",
+    "ChunkGrid",
+    "CircusError",
+    "DataFile",
+    "FormatError",
+    "FormatInfo",
+    "LaunchError",
+    "MissingDependencyError",
+    "MissingParameterError",
+    "NotWritableError",
+    "ParameterError",
+    "ProbeError",
+    "RecordingNotFoundError",
+    "ResultError",
+    "StepError",
+    "StreamError",
+    "get_format",
+    "list_formats",
+    "open_recording",
+]

@@ -1,0 +1,455 @@
+"""The communicator of a run; the only file that imports mpi4py.
+
+``get_comm()`` is a `SerialComm` (rank 0 of 1) unless the process was started by an MPI
+launcher, so one core needs no MPI at all. Under a launcher it is mpi4py's
+``COMM_WORLD``, after a check that the ranks found are the ranks launched.
+
+Two rules make results independent of the number of ranks: sums over ranks are integers
+(`sum_integers`), everything else travels keyed by item and is combined in item order
+(`gather_ordered`).
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from circus_io.errors import CircusError, LaunchError, MissingDependencyError
+
+__all__ = [
+    "SerialComm",
+    "abort_on_error",
+    "check_world",
+    "gather_ordered",
+    "get_comm",
+    "launched_rank",
+    "launched_size",
+    "library_version",
+    "limit_threads",
+    "set_thread_variables",
+    "sum_integers",
+]
+
+# (launcher, variable with the number of ranks, variable with the rank). The first one
+# set wins: inside a Slurm allocation MPICH's mpiexec starts its helpers through srun,
+# so a rank may see both sets, and the outer one counts nodes. SLURM_STEP_* are those of
+# srun; SLURM_NTASKS alone is also set in a batch script, which no launcher started.
+LAUNCHERS = (
+    ("Open MPI's mpiexec", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"),
+    ("mpiexec", "PMI_SIZE", "PMI_RANK"),
+    ("MVAPICH's mpiexec", "MV2_COMM_WORLD_SIZE", "MV2_COMM_WORLD_RANK"),
+    ("srun", "SLURM_STEP_NUM_TASKS", "SLURM_PROCID"),
+    ("flux run", "FLUX_JOB_SIZE", "FLUX_TASK_RANK"),
+)
+
+BATCH_SYSTEMS = ("srun", "flux run")
+
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+)
+
+ADVICE = (
+    "let circus start the ranks (circus recording.dat -c N), use the mpiexec of this "
+    "Python environment, or install mpi4py for the MPI of the launcher"
+)
+
+MESSAGE_BYTES = 2**28  # far below the 2 GiB where MPI's int counts end
+FIRST_WORD_S = 0.5  # head start of rank 0 in reporting an error that all ranks meet
+
+
+class SerialComm:
+    """The communicator of one rank: each collective returns what went in.
+
+    Holds the names of ``mpi4py.MPI.Comm`` that file wrappers and steps use; reduction
+    operators are accepted and, over one rank, have nothing to do.
+    """
+
+    rank = 0
+    size = 1
+
+    def Get_rank(self) -> int:  # noqa: N802 -- mpi4py's name
+        """Return 0."""
+        return 0
+
+    def Get_size(self) -> int:  # noqa: N802
+        """Return 1."""
+        return 1
+
+    def Barrier(self) -> None:  # noqa: N802
+        """Wait for nobody."""
+
+    barrier = Barrier
+
+    def bcast(self, obj: Any, root: int = 0) -> Any:
+        """Return `obj`."""
+        return obj
+
+    def Bcast(self, buf: Any, root: int = 0) -> None:  # noqa: N802
+        """Leave `buf` as it is."""
+
+    def gather(self, sendobj: Any, root: int = 0) -> list[Any]:
+        """Return ``[sendobj]``."""
+        return [sendobj]
+
+    def allgather(self, sendobj: Any) -> list[Any]:
+        """Return ``[sendobj]``."""
+        return [sendobj]
+
+    def alltoall(self, sendobj: list[Any]) -> list[Any]:
+        """Return the one item, which this rank sends to itself."""
+        return list(sendobj)
+
+    def alltoall(self, sendobj: list[Any]) -> list[Any]:
+        """Return the only item of `sendobj`, in a list."""
+        (item,) = sendobj
+        return [item]
+
+    def scatter(self, sendobj: list[Any], root: int = 0) -> Any:
+        """Return the only item of `sendobj`."""
+        (item,) = sendobj
+        return item
+
+    def reduce(self, sendobj: Any, op: Any = None, root: int = 0) -> Any:
+        """Return `sendobj`."""
+        return sendobj
+
+    def allreduce(self, sendobj: Any, op: Any = None) -> Any:
+        """Return `sendobj`."""
+        return sendobj
+
+    def Allreduce(self, sendbuf: Any, recvbuf: Any, op: Any = None) -> None:  # noqa: N802
+        """Copy `sendbuf` into `recvbuf`."""
+        np.copyto(recvbuf, sendbuf, casting="no")
+
+    def Abort(self, errorcode: int = 1) -> None:  # noqa: N802
+        """Raise SystemExit: with one rank there is nobody else to end."""
+        raise SystemExit(errorcode)
+
+    def __repr__(self) -> str:
+        return "SerialComm()"
+
+
+def launched_size() -> int | None:
+    """Return how many ranks a launcher says it started; None without a launcher."""
+    launcher = _find_launcher()
+    return None if launcher is None else int(os.environ[launcher[1]])
+
+
+def launched_rank() -> int:
+    """Return the rank a launcher gave this process, without importing MPI."""
+    launcher = _find_launcher()
+    return 0 if launcher is None else int(os.environ.get(launcher[2], "0"))
+
+
+def _find_launcher() -> tuple[str, str, str] | None:
+    for row in LAUNCHERS:
+        count = os.environ.get(row[1], "")
+        # one task of a batch system is also what an interactive shell in a job is
+        if count.isdigit() and not (count == "1" and row[0] in BATCH_SYSTEMS):
+            return row
+    return None
+
+
+@cache
+def get_comm() -> Any:
+    """Return the communicator of this process.
+
+    Returns
+    -------
+    SerialComm or mpi4py.MPI.Comm
+        ``COMM_WORLD`` when a launcher started more than one rank, or when the calling
+        program already imported MPI and has more than one rank.
+
+    Raises
+    ------
+    MissingDependencyError
+        More than one rank was launched and mpi4py, or the MPI library below it, is
+        absent.
+    LaunchError
+        The ranks that a launcher started do not see each other.
+    """
+    n_launched = launched_size() or 1
+    if n_launched == 1 and "mpi4py.MPI" not in sys.modules:
+        return SerialComm()
+    comm = _import_mpi().COMM_WORLD
+    check_world(comm, n_launched)
+    return comm if comm.size > 1 else SerialComm()
+
+
+def __getattr__(name: str) -> Any:
+    """Give ``comm`` on first use, so that importing this module starts no MPI."""
+    if name == "comm":
+        return get_comm()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _import_mpi() -> ModuleType:
+    """Import mpi4py.MPI and start it, refusing a launcher of the other MPI family.
+
+    An MPICH under Open MPI's launcher ends the process inside of MPI_Init instead of
+    raising, so the library is asked for its name before it is started.
+    """
+    try:
+        import mpi4py
+
+        mpi4py.rc.initialize = False
+        mpi4py.rc.finalize = True
+        from mpi4py import MPI
+    except (ImportError, RuntimeError) as error:
+        raise MissingDependencyError(
+            f"{launched_size()} ranks were launched, but MPI cannot be used from "
+            f"{sys.executable}: {error}; install it with: "
+            "pip install 'circus-toolkit[mpi]'"
+        ) from error
+    if not MPI.Is_initialized():
+        _check_vendor(MPI.Get_library_version())
+        MPI.Init_thread()
+    return MPI
+
+
+def _check_vendor(version: str) -> None:
+    launcher = _find_launcher()
+    if launcher is None or launcher[0] not in ("Open MPI's mpiexec", "mpiexec"):
+        return
+    if ("Open MPI" in version) != (launcher[0] == "Open MPI's mpiexec"):
+        raise LaunchError(
+            f"{launched_size()} ranks were started by {launcher[0]} ({launcher[1]} is "
+            f"set), but mpi4py of {sys.executable} uses {_first_line(version)}, which "
+            f"that launcher cannot connect; {ADVICE}"
+        )
+
+
+def check_world(comm: Any, n_expected: int) -> None:
+    """Raise `LaunchError` unless `comm` has `n_expected` ranks; say why it has not.
+
+    Parameters
+    ----------
+    comm : SerialComm or mpi4py.MPI.Comm
+    n_expected : int
+        Ranks that were launched, or asked for on the command line.
+    """
+    if comm.size == n_expected:
+        return
+    launcher = _find_launcher()
+    name = "the launcher" if launcher is None else launcher[0]
+    if comm.size > 1 or launched_size() in (None, 1):
+        raise LaunchError(
+            f"{n_expected} ranks were asked for, but {name} started {comm.size}; give "
+            f"the number of ranks once: to {name}, or as -c {n_expected} without it"
+        )
+    if name == "srun":
+        raise LaunchError(
+            f"srun started {launched_size()} tasks, but each is alone (MPI world of "
+            f"size 1, {library_version()}): srun ran without an MPI plug-in that this "
+            "library speaks; use srun --mpi=pmi2 (MPICH) or srun --mpi=pmix (Open "
+            "MPI), or let circus start the ranks: circus recording.dat -c N in a batch "
+            "script, without srun"
+        )
+    raise LaunchError(
+        f"{name} started {launched_size()} ranks, but each is alone (MPI world of size "
+        f"1): {library_version()} does not belong to that launcher; {ADVICE}"
+    )
+
+
+def library_version() -> str:
+    """Return the name and version of the MPI library in use, or ``"no MPI"``."""
+    mpi = sys.modules.get("mpi4py.MPI")
+    return "no MPI" if mpi is None else _first_line(mpi.Get_library_version())
+
+
+def _first_line(version: str) -> str:
+    """Return ``MPICH Version:      5.0.2`` and the like as ``MPICH 5.0.2``."""
+    line = version.replace("\0", "").strip().splitlines()[0].split(", package")[0]
+    return " ".join(line.replace("Version:", " ").split())
+
+
+def sum_integers(comm: Any, array: Any) -> np.ndarray:
+    """Return the sum of `array` over all ranks, on all ranks, exactly.
+
+    Parameters
+    ----------
+    comm : SerialComm or mpi4py.MPI.Comm
+    array : array_like of int or bool, any shape, the same on all ranks
+        Sums have to stay within int64.
+
+    Returns
+    -------
+    ndarray of int64, shape of `array`
+
+    Raises
+    ------
+    TypeError
+        For floats: their sum depends on the order, hence on the number of ranks. Use
+        `gather_ordered` and add in item order, or scale to integers first.
+    """
+    values = np.asarray(array)
+    if not np.can_cast(values.dtype, np.int64):
+        raise TypeError(
+            f"sum_integers got {values.dtype}, but only integers that fit int64 add up "
+            "to the same sum on any number of ranks; gather and add in item order"
+        )
+    values = np.ascontiguousarray(values, dtype=np.int64).reshape(values.shape)
+    total = np.empty_like(values)
+    comm.Allreduce(values, total)
+    return total
+
+
+def gather_ordered(
+    comm: Any, items: Mapping[int, Any], *, root: int | None = None
+) -> list[Any]:
+    """Gather items from all ranks, in the order of their index.
+
+    Parameters
+    ----------
+    comm : SerialComm or mpi4py.MPI.Comm
+    items : mapping of int to object
+        What this rank computed, by item index; an index belongs to one rank.
+    root : int, optional
+        The rank that gets the list; all ranks by default.
+
+    Returns
+    -------
+    list
+        Items by ascending index; on ranks other than `root` an empty list.
+
+    Raises
+    ------
+    ValueError
+        On the receiving ranks, if two ranks hold the same index.
+    """
+    if comm.size == 1:
+        return [items[index] for index in sorted(items)]
+    payload = np.frombuffer(pickle.dumps(dict(items), protocol=5), dtype=np.uint8)
+    sizes = comm.allgather(payload.size)
+    merged: dict[int, Any] = {}
+    for source, size in enumerate(sizes):
+        received = _receive(comm, payload, source, size, root)
+        if received is not None:
+            _merge_disjoint(merged, pickle.loads(received))
+    return [merged[index] for index in sorted(merged)]
+
+
+def _receive(
+    comm: Any, payload: np.ndarray, source: int, size: int, root: int | None
+) -> np.ndarray | None:
+    """Move the bytes of rank `source` to `root` (or to all) in bounded messages."""
+    if root is not None and comm.rank not in (source, root):
+        return None
+    buffer = payload if comm.rank == source else np.empty(size, dtype=np.uint8)
+    for start in range(0, size, MESSAGE_BYTES):
+        piece = buffer[start : start + MESSAGE_BYTES]
+        if root is None:
+            # a broadcast only reads at its source, where the pickle is read-only
+            comm.Bcast(piece, root=source)
+        elif source != root and comm.rank == source:
+            comm.Send(piece, dest=root)
+        elif source != root:
+            comm.Recv(piece, source=source)
+    return buffer if root in (None, comm.rank) else None
+
+
+def _merge_disjoint(merged: dict[int, Any], new: dict[int, Any]) -> None:
+    shared = merged.keys() & new.keys()
+    if shared:
+        raise ValueError(f"items {sorted(shared)[:10]} were computed by two ranks")
+    merged.update(new)
+
+
+@contextmanager
+def abort_on_error(
+    comm: Any, report: Callable[[BaseException], None] | None = None
+) -> Iterator[None]:
+    """End the whole job if this rank fails, so that no other rank waits for ever.
+
+    Parameters
+    ----------
+    comm : SerialComm or mpi4py.MPI.Comm
+        With one rank, errors pass through untouched.
+    report : callable, optional
+        Says what went wrong; one line on the standard error by default.
+
+    Notes
+    -----
+    The exit status is that of the error (`CircusError.exit_status`), 130 for an
+    interrupt, and 1 otherwise. An error that every rank meets is reported by rank 0:
+    the others give it a head start.
+    """
+    try:
+        yield
+    except (Exception, KeyboardInterrupt) as error:
+        if comm.size == 1:
+            raise
+        if comm.rank > 0:
+            time.sleep(FIRST_WORD_S)
+        (report or _report_line)(error)
+        _silence_stderr()
+        comm.Abort(_exit_status(error))
+
+
+def _report_line(error: BaseException) -> None:
+    message = " ".join(str(error).split()) or type(error).__name__
+    sys.stderr.write(f"error: {message}\n")
+
+
+def _exit_status(error: BaseException) -> int:
+    if isinstance(error, CircusError):
+        return error.exit_status
+    return 130 if isinstance(error, KeyboardInterrupt) else 1
+
+
+def _silence_stderr() -> None:
+    """Send what follows on the standard error nowhere: MPI's own notice of an abort."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 -- a device, not a path
+        os.dup2(nowhere.fileno(), 2)
+
+
+def set_thread_variables() -> None:
+    """Ask libraries loaded later, here and in child processes, for one thread."""
+    for variable in THREAD_VARIABLES:
+        os.environ[variable] = "1"
+
+
+def limit_threads() -> threadpool_limits:
+    """Give this rank one BLAS and one OpenMP thread.
+
+    Ranks are the parallelism: more threads per rank would compete for the same cores,
+    and the rounding of a BLAS call may depend on its number of threads.
+
+    Returns
+    -------
+    threadpool_limits
+        As a context manager it restores the former limits on leaving.
+
+    Raises
+    ------
+    LaunchError
+        A library kept more than one thread.
+    """
+    set_thread_variables()
+    limits = threadpool_limits(limits=1)
+    stubborn = [pool for pool in threadpool_info() if pool["num_threads"] != 1]
+    if stubborn:
+        names = ", ".join(f"{p['prefix']} ({p['num_threads']})" for p in stubborn)
+        raise LaunchError(
+            f"these libraries keep more than one thread per rank: {names}; set "
+            "OMP_NUM_THREADS=1 before starting Python"
+        )
+    return limits

@@ -1,0 +1,20 @@
+"""A ``.params`` file, or values given by name, → typed, immutable `Parameters`.
+
+A parameter file is read and never written to. All its problems come at once, in one
+`circus_io.errors.ParameterError`, each with section, key, line and what is allowed.
+"""
+
+from circus_io.params.help import explain, reference_markdown, template_text
+from circus_io.params.parameters import Parameters, to_samples
+from circus_io.params.reading import build_params, params_path, read_params
+
+__all__ = [
+    "Parameters",
+    "build_params",
+    "explain",
+    "params_path",
+    "read_params",
+    "reference_markdown",
+    "template_text",
+    "to_samples",
+]

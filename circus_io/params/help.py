@@ -1,0 +1,186 @@
+"""What the schema says, for people: one key, a template file, the reference page."""
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from circus_io.errors import ParameterError
+from circus_io.params.legacy import DEAD_KEYS
+from circus_io.params.lines import Entry
+from circus_io.params.reading import Assembly, flatten
+from circus_io.schema import (
+    FORMAT_KEYS,
+    KEYS,
+    SECTIONS,
+    Key,
+    format_value,
+    spelling,
+)
+
+__all__ = ["explain", "reference_markdown", "template_text"]
+
+
+def explain(key: str) -> str:
+    """Explain a key: what it does, what is allowed, its default.
+
+    Parameters
+    ----------
+    key : str
+        ``section.key``, or ``key``: then of every section that has it.
+
+    Raises
+    ------
+    ParameterError
+        There is no such key; names the nearest.
+    """
+    section, _, name = key.rpartition(".")
+    section, name = section.strip().lower(), spelling(name)
+    texts = [_explain_key(known) for known in _find(section, name)]
+    texts += [
+        f"{owner}.{dead}\n  Accepted without effect: {keys[dead].reason}."
+        for owner, keys in DEAD_KEYS.items()
+        for dead in keys
+        if dead == name and section in ("", owner)
+    ]
+    if not texts:
+        names = {spelled: found.name for spelled, found in _all_names().items()}
+        close = difflib.get_close_matches(name, list(names), n=3)
+        hint = f"; did you mean {', '.join(names[word] for word in close)}?"
+        raise ParameterError(f"no key is named {key!r}{hint if close else ''}")
+    return "\n\n".join(texts)
+
+
+def template_text(**values: Any) -> str:
+    """Write a commented parameter file with every key that has an effect.
+
+    Parameters
+    ----------
+    **values
+        ``key=value``, or ``**{"section.key": value}`` where the name is in several
+        sections. Keys without an effect appear only if given.
+
+    Returns
+    -------
+    str
+        Text of a file that `read_params` accepts.
+
+    Raises
+    ------
+    ParameterError
+        A key does not exist, or a value is not allowed or holds a ``#``.
+    """
+    given = {entry.label: entry for entry in map(_with_section, flatten(values))}
+    given.setdefault("[data] file_format", Entry("data", "file_format", "raw_binary"))
+    assembly = Assembly()
+    assembly.add(given.values())
+    assembly.build(None, with_files=False)
+    wanted = {(entry.section, spelling(entry.name)): entry for entry in given.values()}
+    lines = ["# Lines are key = value; a value ends at the first #.", ""]
+    for section in SECTIONS:
+        lines += _template_section(section, wanted)
+    return "\n".join(lines)
+
+
+def reference_markdown() -> str:
+    """Write the reference page of all keys."""
+    lines = [
+        "# Parameter file",
+        "",
+        "A `.params` file belongs to the recording of the same name. It is read and",
+        "never written to. This page is made from the schema that checks the file.",
+        "",
+        "Keys in *italics* are accepted, so that classic files are read unchanged, and",
+        "have no effect; a value other than the default gives a notice.",
+        "",
+    ]
+    for section, model in SECTIONS.items():
+        lines += [f"## [{section}]", "", (model.__doc__ or "").strip(), ""]
+        lines += _reference_table(KEYS[section].values())
+        if section == "data":
+            lines += ["Fields of the file formats, in the same section:", ""]
+            lines += _reference_table(FORMAT_KEYS.values())
+    lines += ["## Keys of older files", ""]
+    lines += ["| key | what to know |", "|---|---|"]
+    lines += [
+        f"| `[{section}]` `{name}` | {dead.reason} |"
+        for section, keys in DEAD_KEYS.items()
+        for name, dead in keys.items()
+    ]
+    return "\n".join([*lines, ""])
+
+
+def _find(section: str, name: str) -> Iterator[Key]:
+    for owner, keys in KEYS.items():
+        if name in keys and section in ("", owner):
+            yield keys[name]
+    if name in FORMAT_KEYS and section in ("", "data"):
+        yield FORMAT_KEYS[name]
+
+
+def _all_names() -> Mapping[str, Key]:
+    names = dict(FORMAT_KEYS)
+    for keys in KEYS.values():
+        names.update(keys)
+    return names
+
+
+def _explain_key(key: Key) -> str:
+    default = format_value(key.default) or "empty"
+    effect = "" if key.used else "\n  No effect here; accepted from classic files."
+    return (
+        f"{key.section}.{key.name}\n  {key.help}\n  Allowed: {key.allowed}\n"
+        f"  Default: {default}\n  Since: {key.since}{effect}"
+    )
+
+
+def _with_section(entry: Entry) -> Entry:
+    """Complete a bare key that only one section has."""
+    if entry.section:
+        return entry
+    found = list(_find("", spelling(entry.name)))
+    if len(found) != 1:
+        names = ", ".join(f"{key.section}.{key.name}" for key in found)
+        raise ParameterError(
+            f"{entry.name} is in several sections; name one of {names}"
+            if found
+            else f"no key is named {entry.name!r}"
+        )
+    return Entry(found[0].section, found[0].name, entry.value)
+
+
+def _template_section(
+    section: str, given: Mapping[tuple[str, str], Entry]
+) -> list[str]:
+    keys = dict(KEYS[section])
+    if section == "data":
+        keys |= FORMAT_KEYS
+    lines = [
+        _template_line(key, given.get((section, name)))
+        for name, key in keys.items()
+        if (section, name) in given or (key.used and not _is_field(key))
+    ]
+    return [f"[{section}]", *lines, ""] if lines else []
+
+
+def _is_field(key: Key) -> bool:
+    return spelling(key.name) in FORMAT_KEYS
+
+
+def _template_line(key: Key, entry: Entry | None) -> str:
+    value = format_value(key.default if entry is None else entry.value)
+    value = "" if value == "{}" else value
+    if "#" in value:
+        raise ParameterError(
+            f"[{key.section}] {key.name} = {value}: a parameter file cannot hold a #"
+        )
+    return f"{key.name:<14} = {value:<20} # {key.help} [{key.allowed}]".rstrip()
+
+
+def _reference_table(keys: Iterable[Key]) -> list[str]:
+    lines = ["| key | default | allowed | meaning |", "|---|---|---|---|"]
+    for key in keys:
+        name = f"`{key.name}`" if key.used else f"*{key.name}*"
+        default = format_value(key.default)
+        cells = [name, f"`{default}`" if default else "", key.allowed, key.help]
+        lines.append(f"| {' | '.join(cells)} |")
+    return [*lines, ""]

@@ -1,0 +1,161 @@
+"""The typed values of one run."""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from circus_io.schema import (
+    KEYS,
+    CircusSection,
+    ClusteringSection,
+    ConvertingSection,
+    DataSection,
+    DetectionSection,
+    ExtractingSection,
+    FilteringSection,
+    FittingSection,
+    Key,
+    MergingSection,
+    NoeditsSection,
+    TriggersSection,
+    ValidatingSection,
+    WhiteningSection,
+)
+
+__all__ = ["Parameters", "to_samples"]
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """All sections of a parameter file, typed and immutable.
+
+    ``parameters.detection.N_t`` is a value; ``parameters.data.format_fields`` holds the
+    fields of the file format. Made by `circus_io.params.read_params` and
+    `circus_io.params.build_params`.
+
+    Attributes
+    ----------
+    notices : tuple of str
+        What was accepted and has no effect, one sentence each.
+    given : frozenset of str
+        ``section.key`` of the values that were given and not defaults.
+    path : pathlib.Path or None
+        The file.
+    """
+
+    data: DataSection
+    detection: DetectionSection
+    filtering: FilteringSection
+    triggers: TriggersSection
+    whitening: WhiteningSection
+    clustering: ClusteringSection
+    fitting: FittingSection
+    merging: MergingSection
+    converting: ConvertingSection
+    validating: ValidatingSection
+    extracting: ExtractingSection
+    noedits: NoeditsSection
+    circus: CircusSection
+    notices: tuple[str, ...] = ()
+    given: frozenset[str] = frozenset()
+    path: Path | None = None
+
+    @staticmethod
+    def from_values(values: Mapping[str, Any]) -> "Parameters":
+        """Build parameters without a file; see `circus_io.params.build_params`."""
+        from circus_io.params.reading import build_params
+
+        return build_params(values)
+
+    def to_dict(self) -> dict[str, dict[str, Any]]:
+        """Give every value in a form that JSON takes and `build_params` reads back."""
+        sections = {}
+        for field in fields(self):
+            if field.name not in KEYS:
+                continue
+            values = getattr(self, field.name).model_dump(mode="json", by_alias=True)
+            values.update(values.pop("format_fields", {}))
+            sections[field.name] = {k: _plain(value) for k, value in values.items()}
+        return sections
+
+    @property
+    def digest(self) -> str:
+        """Hash of what the spikes depend on: see `digest_of`."""
+        return self.digest_of(*KEYS)
+
+    def digest_of(self, *sections: str) -> str:
+        """Hash the values of some sections that results depend on.
+
+        A file counts by its content, so a moved folder keeps its digest; keys without
+        effect and places of output do not count.
+
+        Parameters
+        ----------
+        *sections : str
+            For instance ``"detection", "filtering"``.
+
+        Returns
+        -------
+        str
+            64 hexadecimal digits.
+        """
+        values = self.to_dict()
+        kept = {}
+        for section in sections:
+            for key in _keys_with_effect(section):
+                value = getattr(getattr(self, section), key.attribute)
+                kept[f"{section}.{key.name}"] = (
+                    _content_hash(value)
+                    if isinstance(value, Path)
+                    else values[section][key.name]
+                )
+        if "data" in sections:
+            kept["data.format_fields"] = _plain(self.data.format_fields)
+        text = json.dumps(kept, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def to_samples(duration_ms: Any, sampling_rate: float) -> Any:
+    """Convert milliseconds to a whole number of samples, rounding once.
+
+    Parameters
+    ----------
+    duration_ms : float or array_like
+        Durations or times, ms.
+    sampling_rate : float
+        Hz; need not be a whole number.
+
+    Returns
+    -------
+    int or numpy.ndarray
+        int64 for an array; a half goes to the even neighbour.
+    """
+    samples = np.rint(np.asarray(duration_ms, dtype=np.float64) * sampling_rate / 1000)
+    return int(samples) if samples.ndim == 0 else samples.astype(np.int64)
+
+
+def _keys_with_effect(section: str) -> Iterator[Key]:
+    return (key for key in KEYS[section].values() if key.used and key.affects_results)
+
+
+def _content_hash(path: Path) -> str:
+    if not path.is_file():
+        return str(path)
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """Turn values into what JSON can hold; infinity becomes the word a file has."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,428 @@
+"""`Recording`: what a reader calls, whatever the file format.
+
+Time is counted in frames and globally: a stream starts at its `t_start`, gaps between
+streams are kept, and a chunk never crosses the border of a stream.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from circus_io import indexing
+from circus_io.chunks import Chunk, ChunkGrid, Padding, check_chunk_size
+from circus_io.errors import ChunkError, FormatError, NotWritableError
+from circus_io.indexing import Nodes
+from circus_io.pickling import PicklesWithoutHandles
+from circus_io.streams import Piece, StreamTable
+
+__all__ = ["Recording"]
+
+
+class Recording(PicklesWithoutHandles):
+    """The provided half of `circus_io.DataFile`, which holds the other one."""
+
+    description: ClassVar[str]
+    is_writable: ClassVar[bool]
+
+    file_name: str | None
+    params: dict[str, Any]
+    is_stream: bool
+    stream_mode: str | None
+    n_clipped_here: int
+    _is_open: bool
+    _mode: str | None
+    _shape: tuple[int, ...] | None
+    _t_start: int | None
+    _t_stop: int | None
+    _sources: list["Recording"]
+    _times: list[int]
+    _table: StreamTable
+    _grid: ChunkGrid | None
+    _analyzed: ChunkGrid | None
+
+    # -------------------------------------------------------------- what a reader asks
+
+    @property
+    def nb_channels(self) -> int:
+        """Number of channels."""
+        return self.params["nb_channels"]
+
+    @property
+    def sampling_rate(self) -> float:
+        """Frames per second, Hz."""
+        return self.params["sampling_rate"]
+
+    @property
+    def data_dtype(self) -> str:
+        """Type of the stored samples."""
+        return self.params["data_dtype"]
+
+    @property
+    def dtype_offset(self) -> int | float:
+        """Count that stands for 0 µV."""
+        return self.params["dtype_offset"]
+
+    @property
+    def data_offset(self) -> int:
+        """Bytes before the first sample."""
+        return self.params.get("data_offset", 0)
+
+    @property
+    def gain(self) -> float | np.ndarray:
+        """µV per count, for all channels or float64 (n_channels,)."""
+        return self.params["gain"]
+
+    @property
+    def streams(self) -> list["Recording"]:
+        """The sources, in the order of time; the recording itself if it has one."""
+        return self._sources if self.is_stream else [self]
+
+    @property
+    def nb_streams(self) -> int:
+        """Number of streams."""
+        return len(self.streams)
+
+    @property
+    def duration(self) -> int:
+        """Number of frames that are recorded, gaps not counted."""
+        if self.is_stream:
+            return sum(source.duration for source in self._sources)
+        return 0 if self._shape is None else int(self._shape[0])
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """``(n_frames, n_channels)``, grids flattened and streams added up."""
+        return self.duration, self.params.get("nb_channels", 0)
+
+    @property
+    def t_start(self) -> int:
+        """First global frame."""
+        if self.is_stream:
+            return self._sources[0].t_start
+        return int(self._t_start or 0)
+
+    @property
+    def t_stop(self) -> int:
+        """One past the last global frame; ``t_stop - t_start`` includes gaps."""
+        if self.is_stream:
+            return self._sources[-1].t_stop
+        return self.t_start + self.duration if self._t_stop is None else self._t_stop
+
+    @property
+    def n_clipped(self) -> int:
+        """Number of samples that saturated in writing, since the recording was made."""
+        if self.is_stream:
+            return sum(source.n_clipped for source in self._sources)
+        return self.n_clipped_here
+
+    @property
+    def comm(self) -> Any:
+        """The communicator of this run; of one rank unless launched under MPI."""
+        from circus_io.parallel import comm
+
+        return comm
+
+    @property
+    def is_master(self) -> bool:
+        """Whether this is rank 0."""
+        return self.comm.rank == 0
+
+    def get_file_names(self) -> list[str]:
+        """Return the files of ``multi-files`` streams; empty otherwise."""
+        if self.stream_mode != "multi-files":
+            return []
+        return [source.file_name for source in self._sources]
+
+    def __len__(self) -> int:
+        return self.duration
+
+    def __repr__(self) -> str:
+        streams = f", {self.nb_streams} streams" if self.is_stream else ""
+        if "sampling_rate" not in self.params:
+            return f"{type(self).__name__}({self._short_name()!r}, empty)"
+        return (
+            f"{type(self).__name__}({self._short_name()!r}, {self.duration} frames × "
+            f"{self.shape[1]} channels, {self.duration / self.sampling_rate:.6g} s at "
+            f"{self.sampling_rate:g} Hz, {self.params.get('data_dtype')}{streams})"
+        )
+
+    def _short_name(self) -> str:
+        return Path(self.file_name).name if self.file_name else self.description
+
+    # ---------------------------------------------------------------- opening, closing
+
+    def open(self, mode: str = "r") -> Self:
+        """Open all streams; reading opens them by itself.
+
+        Parameters
+        ----------
+        mode : {'r', 'r+'}
+            ``'w'`` is taken as ``'r+'``: opening never empties a file.
+
+        Raises
+        ------
+        NotWritableError
+            Any mode but ``'r'`` for a format that is not written.
+        """
+        mode = "r+" if mode == "w" else mode
+        if mode not in ("r", "r+"):
+            raise FormatError(f"mode {mode!r}: choose r to read or r+ to write as well")
+        if mode == "r+" and not self.is_writable:
+            raise NotWritableError(f"the format {self.description} is only read")
+        if self._is_open and self._mode == mode:
+            return self
+        self.close()
+        try:
+            for source in self.streams:
+                source._open_here(mode)
+        except BaseException:
+            self.close()
+            raise
+        self._is_open, self._mode = True, mode
+        return self
+
+    def close(self) -> None:
+        """Close all streams; a recording that is closed stays so."""
+        for source in self.streams:
+            if source._is_open:
+                source._is_open = False
+                source._close()
+            source._mode = None
+        self._is_open, self._mode = False, None
+
+    def __enter__(self) -> Self:
+        self._make_ready()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _open_here(self, mode: str) -> None:
+        with self._noting_handles():
+            self._open(mode)
+        self._is_open, self._mode = True, mode
+
+    def _make_ready(self) -> None:
+        """Open for reading, or in the mode that the recording was pickled in."""
+        if not self._is_open:
+            self.open(self._mode or "r")
+
+    # ------------------------------------------------------------------ reading chunks
+
+    def chunk_grid(self, chunk_size: int, strict: bool = False) -> ChunkGrid:
+        """Return where the chunks lie: a function of the recording alone."""
+        grid = self._grid
+        if grid is None or (grid.chunk_size, grid.strict) != (chunk_size, strict):
+            grid = ChunkGrid(self._table, chunk_size, strict)
+            self._grid = grid
+        return grid
+
+    def chunks(
+        self,
+        chunk_size: int,
+        padding: Padding = (0, 0),
+        nodes: Nodes | None = None,
+    ) -> Iterator[Chunk]:
+        """Iterate over all chunks of all streams, in the order of time."""
+        grid = self.chunk_grid(chunk_size)
+        return (self._read_piece(grid, i, padding, nodes) for i in range(len(grid)))
+
+    def get_chunk(
+        self,
+        index: int,
+        chunk_size: int,
+        padding: Padding = (0, 0),
+        nodes: Nodes | None = None,
+    ) -> Chunk:
+        """Return one chunk, counted over all streams.
+
+        Parameters
+        ----------
+        index : int
+        chunk_size : int
+            Frames.
+        padding : (int, int)
+            Wanted frames ``(before <= 0, after >= 0)``; ``chunk.padding`` says what
+            there was.
+        nodes : sequence of int, optional
+            Channels, in any order, repeats allowed; by default all.
+
+        Raises
+        ------
+        ChunkError
+            No such chunk, or no such padding.
+        """
+        grid = self.chunk_grid(chunk_size)
+        return self._read_piece(grid, index, padding, nodes)
+
+    def _read_piece(
+        self, grid: ChunkGrid, index: int, padding: Padding, nodes: Nodes | None
+    ) -> Chunk:
+        piece = grid.piece(index, padding)
+        traces = self._read_source(piece.stream, piece.t_start, piece.t_stop, nodes)
+        n_frames = piece.t_stop - piece.t_start
+        if len(traces) != n_frames:
+            raise FormatError(
+                f"{type(self).__name__}.read_chunk returned {len(traces)} frames where "
+                f"{n_frames} were asked for"
+            )
+        real = grid.padding(index, padding)
+        return Chunk(index, piece.stream, *grid.bounds(index), traces, real)
+
+    def _read_source(
+        self, stream: int, t_start: int, t_stop: int, nodes: Nodes | None
+    ) -> np.ndarray:
+        """Read local frames of one stream, through the `read_chunk` that it has."""
+        self._make_ready()
+        source = self.streams[stream]
+        if t_stop > t_start:
+            # chunk 0 of this length, moved by the same padding on both sides
+            length = t_stop - t_start
+            return source.read_chunk(0, length, (t_start, t_start), nodes)
+        chosen = indexing.check_nodes(nodes, self.nb_channels)
+        n_nodes = self.nb_channels if chosen is None else len(chosen)
+        return np.zeros((0, n_nodes), dtype=np.float32)
+
+    def __getitem__(self, key: Any) -> np.ndarray:
+        """Return ``recording[frames, channels]``, frames counted globally.
+
+        A range may cross from one stream into the next if there is no gap between
+        them; one that touches a gap raises `ChunkError`.
+        """
+        frames, channels = indexing.split_key(key)
+        t_start, t_stop, take = indexing.parse_frames(frames, self.t_start, self.t_stop)
+        nodes, drop = indexing.parse_channels(channels, self.nb_channels)
+        pieces = self._table.pieces(t_start, t_stop) or [Piece(0, 0, 0)]
+        parts = [
+            self._read_source(piece.stream, piece.t_start, piece.t_stop, nodes)
+            for piece in pieces
+        ]
+        traces = (parts[0] if len(parts) == 1 else np.concatenate(parts))[take]
+        return traces[..., 0] if drop else traces
+
+    # ``recording[0], recording[1], ...`` would read frame by frame: iterate over chunks
+    __iter__ = None
+
+    # --------------------------------------------- the documented calls of the contract
+
+    def analyze(self, chunk_size: int, strict: bool = False) -> tuple[int, int]:
+        """Return the number of chunks, and the frames that remain after whole chunks.
+
+        The remainder is that of the last stream. With `strict`, remainders are no
+        chunks; `get_data`, `get_idx`, `is_first_chunk` and `is_last_chunk` count the
+        same way until the next call.
+        """
+        check_chunk_size(chunk_size)
+        grid = self._analyzed = self.chunk_grid(chunk_size, strict)
+        self._chunks_in_sources = list(grid.firsts)
+        return len(grid), self._table.lengths[-1] % chunk_size
+
+    def get_data(
+        self,
+        idx: int,
+        chunk_size: int,
+        padding: Padding = (0, 0),
+        nodes: Nodes | None = None,
+    ) -> tuple[np.ndarray, int]:
+        """Return the traces of a chunk counted over all streams, and its start.
+
+        Returns
+        -------
+        traces : ndarray of float32, shape (n_frames, n_nodes)
+        t_offset : int
+            Global frame of the core; padding lies before it.
+        """
+        stream, number = 0, idx
+        if self.is_stream:
+            grid = self._counting_grid(chunk_size)
+            if idx >= len(grid):
+                return self._read_source(0, 0, 0, nodes), self.t_stop
+            stream, number = grid.locate(idx)
+        self._make_ready()
+        traces = self.streams[stream].read_chunk(number, chunk_size, padding, nodes)
+        return traces, self._times[stream] + number * chunk_size
+
+    def get_snippet(
+        self, time: int, length: int, nodes: Nodes | None = None
+    ) -> np.ndarray:
+        """Return up to `length` frames from the global frame `time` on.
+
+        Clipped at the ends of the stream that holds `time`: it may be shorter.
+        """
+        stream = self._get_streams_index_by_time(time)
+        limit = self._table.lengths[stream]
+        local = int(time) - self._times[stream]
+        t_start, t_stop = (min(max(t, 0), limit) for t in (local, local + int(length)))
+        return self._read_source(stream, t_start, t_stop, nodes)
+
+    def set_data(self, time: int, data: np.ndarray) -> None:
+        """Write `data` (n_frames, n_channels), µV, from the global frame `time` on.
+
+        A block that reaches into a contiguous next stream is split. See `write_chunk`
+        for what happens to values.
+        """
+        self._check_writable()
+        data = self._check_block(data)
+        time = int(time)
+        done = 0
+        for piece in self._table.pieces(time, time + len(data)):
+            n_frames = piece.t_stop - piece.t_start
+            part = data[done : done + n_frames]
+            self.streams[piece.stream].write_chunk(piece.t_start, part)
+            done += n_frames
+
+    def get_idx(self, time: int, chunk_size: int) -> int:
+        """Return the chunk that holds the global frame `time`."""
+        return self._counting_grid(chunk_size).index_at(int(time))
+
+    def is_first_chunk(self, idx: int, nb_chunks: int) -> bool:
+        """Tell whether chunk `idx` is the first one of a stream."""
+        if self.is_stream:
+            return idx in self._analyzed_firsts()[:-1]
+        return idx == 0
+
+    def is_last_chunk(self, idx: int, nb_chunks: int) -> bool:
+        """Tell whether chunk `idx` is the last one of a stream."""
+        if self.is_stream:
+            return idx + 1 in self._analyzed_firsts()[1:]
+        return idx == nb_chunks - 1
+
+    def _analyzed_firsts(self) -> tuple[int, ...]:
+        if self._analyzed is None:
+            raise ChunkError("call analyze(chunk_size) first: it counts the chunks")
+        return self._analyzed.firsts
+
+    def _counting_grid(self, chunk_size: int) -> ChunkGrid:
+        """Return the grid that `analyze` made, or the usual one for another size."""
+        if self._analyzed is not None and self._analyzed.chunk_size == chunk_size:
+            return self._analyzed
+        return self.chunk_grid(chunk_size)
+
+    def _get_streams_index_by_time(self, time: int) -> int:
+        """Return the stream that the global frame `time` belongs to."""
+        return self._table.index_at(int(time))
+
+    def _check_writable(self) -> None:
+        if not self.is_writable:
+            raise NotWritableError(f"the format {self.description} is only read")
+        if not self._is_open or self._mode == "r":
+            raise NotWritableError(
+                f"{self._short_name()} is not open for writing; use open('r+')"
+            )
+
+    def _check_block(self, data: np.ndarray) -> np.ndarray:
+        data = np.asarray(data)
+        if data.ndim != 2 or data.shape[1] != self.nb_channels:
+            raise ChunkError(
+                f"cannot write an array of shape {data.shape}; expected (n_frames, "
+                f"{self.nb_channels})"
+            )
+        return data

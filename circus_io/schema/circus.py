@@ -1,0 +1,18 @@
+"""``[circus]``: keys of this toolkit alone."""
+
+from circus_io.schema.keys import Section, key
+
+__all__ = ["CircusSection"]
+
+
+class CircusSection(Section):
+    """Keys of this toolkit alone; the classic program does not read them."""
+
+    seed: int = key(0, "Seed of every random choice.", used=True, since="0.1", ge=0)
+    filtered_file: bool = key(
+        False,
+        "Write the filtered recording to a file of its own.",
+        used=True,
+        since="0.1",
+        affects_results=False,
+    )

@@ -1,0 +1,482 @@
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from circus_io.errors import ParameterError
+from circus_io.params import (
+    Parameters,
+    build_params,
+    explain,
+    params_path,
+    read_params,
+    reference_markdown,
+    template_text,
+    to_samples,
+)
+from circus_io.schema import KEYS, format_value
+
+CLASSIC = """\
+### what people have in their files
+
+[data]
+file_format    = 'raw_binary'      # quotes are common
+data_dtype     = int16
+sampling_rate  = 24414.0625        # Hz
+nb_channels    = 4
+gain\t\t= 0.2
+stream_mode    = 'multi-files'
+mapping        = probes/mea.prb    # relative to this file
+overwrite      = True
+
+[detection]
+radius         = auto
+n_t            = 5                 # keys are the same in any case
+SPIKE_THRESH   = 7
+dead_channels  = {1: [0,
+                      2]}
+
+[filtering]
+cut_off        = 500, auto
+filter         = False  #!! AUTOMATICALLY EDITED: DO NOT MODIFY !!
+
+[clustering]
+dip_threshold  = 0.5
+nb_repeats     = 3
+smart_search   = False
+
+[fitting]
+chunk          = 1
+
+[converting]
+export_pcs     = prompt
+
+[noedits]
+filter_done    = True
+median_done    = False
+"""
+
+
+@pytest.fixture
+def classic(tmp_path):
+    (tmp_path / "probes").mkdir()
+    (tmp_path / "probes" / "mea.prb").write_text("channel_groups = {}")
+    return write(tmp_path, CLASSIC)
+
+
+def write(folder, text, name="recording.params"):
+    path = folder / name
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return path
+
+
+def problems_of(path, **options):
+    with pytest.raises(ParameterError) as error:
+        read_params(path, **options)
+    return str(error.value)
+
+
+def test_a_classic_file_is_read_and_left_alone(classic):
+    before = classic.read_bytes(), classic.stat().st_mtime_ns
+    parameters = read_params(classic)
+    assert parameters.data.file_format == "raw_binary"
+    assert parameters.data.stream_mode == "multi-files"
+    assert parameters.data.mapping == classic.parent / "probes" / "mea.prb"
+    assert parameters.data.format_fields == {
+        "data_dtype": "int16",
+        "sampling_rate": 24414.0625,
+        "nb_channels": 4,
+        "gain": 0.2,
+    }
+    assert parameters.detection.N_t == 5
+    assert parameters.detection.spike_thresh == 7
+    assert parameters.detection.dead_channels == {1: (0, 2)}
+    assert parameters.filtering.cut_off == (500, "auto")
+    assert parameters.filtering.filter is False
+    assert parameters.clustering.cc_merge == 0.95
+    assert parameters.path == classic
+    assert (classic.read_bytes(), classic.stat().st_mtime_ns) == before
+
+
+def test_what_has_no_effect_is_said_once_each(classic):
+    notices = read_params(classic).notices
+    expected = [
+        ("[data] overwrite", "line 11", "never modified"),
+        ("[clustering] dip_threshold", "line 25", "no effect"),
+        ("[clustering] smart_search", "line 27", "no effect"),
+        ("[fitting] chunk", "line 30", "no effect"),
+        ("[converting] export_pcs", "line 33", "prompt means none"),
+        ("[noedits] filter_done", "line 36", "changed the raw file"),
+    ]
+    assert len(notices) == len(expected)
+    for parts in expected:
+        assert [all(part in text for part in parts) for text in notices].count(
+            True
+        ) == 1
+
+
+def test_every_problem_comes_at_once_with_its_line(tmp_path):
+    text = """\
+[data]
+file_format = raw_binary
+sampling_rate = -3
+mapping = nowhere.prb
+sampling_rat = 4
+[detection]
+N_t = six #!! AUTO
+n_t = 5
+spike_tresh = 4
+cut_off = 4
+[filtering]
+cut_off = 500, 200
+[detectionn]
+x = 1
+hello
+[triggers]
+clean_artefact = True
+ignore_times =
+[data]
+multi-files = True
+"""
+    message = problems_of(write(tmp_path, text))
+    for line, *parts in [
+        (3, "[data] sampling_rate", "-3", "> 0", "Hz"),
+        (4, "[data] mapping", "nowhere.prb"),
+        (5, "sampling_rat", "did you mean sampling_rate?"),
+        (7, "[detection] N_t", "six", "number > 0 (ms)"),
+        (8, "before", "line 7"),
+        (9, "spike_tresh", "did you mean spike_thresh?"),
+        (10, "cut_off", "belongs to [filtering]"),
+        (12, "cut_off", "500 Hz must be below 200 Hz"),
+        (13, "[detectionn]", "did you mean detection?"),
+        (15, "hello"),
+        (17, "clean_artefact", "not available in this version"),
+        (18, "ignore_times", "True or False"),
+        (19, "[data]", "line 1"),
+        (20, "multi-files", "stream_mode"),
+    ]:
+        # a section that is not known is reported where its first key stands
+        lines = [n for n in (line, line + 1) if f"line {n}: " in message]
+        rows = [row for row in message.splitlines() if f"line {lines[0]}: " in row]
+        assert all(part in rows[0] for part in parts), (rows, parts)
+    assert "14 problems" in message
+    assert "recording.params" in message
+
+
+def test_a_value_of_the_wrong_type_is_never_replaced(tmp_path):
+    text = "[data]\nfile_format = raw_binary\n[detection]\nspike_thresh = six\n"
+    assert "spike_thresh = six" in problems_of(write(tmp_path, text))
+
+
+def test_the_file_format_is_required_in_a_file(tmp_path):
+    path = write(tmp_path, "[data]\nfile_format =\n")
+    assert "file_format is required" in problems_of(path)
+    assert read_params(path, {"data.file_format": "hdf5"}).data.file_format == "hdf5"
+    assert "file_format is required" in problems_of(write(tmp_path, ""))
+
+
+def test_overrides_win_and_are_checked(classic):
+    parameters = read_params(
+        classic, {"detection.Spike_thresh": 5, "circus": {"seed": "3"}}
+    )
+    assert parameters.detection.spike_thresh == 5
+    assert parameters.circus.seed == 3
+    message = problems_of(classic, overrides={"detection.spike_thresh": "low"})
+    assert "spike_thresh = low" in message
+    assert "line" not in message.split("spike_thresh")[0].splitlines()[-1]
+
+
+def test_paths_are_relative_to_where_they_are_given(classic, tmp_path, monkeypatch):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "own.prb").write_text("channel_groups = {}")
+    monkeypatch.chdir(elsewhere)
+    read = read_params(classic).data
+    assert read.mapping == tmp_path / "probes" / "mea.prb"
+    given = read_params(classic, {"data.mapping": "own.prb"}).data
+    assert given.mapping == elsewhere / "own.prb"
+
+
+def test_an_override_needs_its_section():
+    with pytest.raises(ParameterError) as error:
+        build_params({"spike_thresh": 5, "safety_time": 1, "nonsense": 0})
+    for part in (
+        "detection.spike_thresh",
+        "whitening.safety_time or clustering.safety_time or extracting.safety_time",
+        "nonsense is not section.key",
+    ):
+        assert part in str(error.value)
+
+
+def test_parameters_without_a_file():
+    parameters = Parameters.from_values({"data.sampling_rate": "20000"})
+    assert parameters.data.format_fields == {"sampling_rate": 20000}
+    assert parameters.path is None
+    assert parameters.notices == ()
+    assert parameters.given == {"data.sampling_rate"}
+
+
+# fields of formats ------------------------------------------------------------
+
+
+def test_fields_that_a_format_declares_are_passed_on(tmp_path):
+    text = "[data]\nfile_format = mine\nWELL_name = 'a 1'\nsampling_rate = 2e4\n"
+    path = write(tmp_path, text)
+    assert "well_name" in problems_of(path).lower()
+    parameters = read_params(
+        path, known_fields={"Well_Name": str, "sampling_rate": float}
+    )
+    assert parameters.data.format_fields == {"Well_Name": "a 1", "sampling_rate": 2e4}
+    asked = []
+    read_params(path, known_fields=lambda name: asked.append(name) or ["well_name"])
+    assert asked == ["mine"]
+
+
+def test_a_field_of_another_format_gives_a_notice(tmp_path):
+    text = "[data]\nfile_format = raw_binary\nh5_key = /data\ngain = 2\n"
+    parameters = read_params(write(tmp_path, text), known_fields=["data_offset"])
+    assert parameters.data.format_fields == {"gain": 2}
+    assert len(parameters.notices) == 1
+    assert "h5_key" in parameters.notices[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("dtype_offset = auto", "auto"),
+        ("dtype_offset = 32768", 32768),
+        ("gain = [0.1, 0.2]", (0.1, 0.2)),
+        ("data_dtype = >u2", ">u2"),
+        ("h5_key = '/a/b c'", "/a/b c"),
+    ],
+)
+def test_fields_have_their_types(tmp_path, text, value):
+    path = write(tmp_path, f"[data]\nfile_format = raw_binary\n{text}\n")
+    assert read_params(path).data.format_fields == {text.split()[0]: value}
+
+
+@pytest.mark.parametrize(
+    "text", ["data_dtype = int17", "nb_channels = 0", "data_offset = MCS", "gain ="]
+)
+def test_fields_are_checked(tmp_path, text):
+    path = write(tmp_path, f"[data]\nfile_format = raw_binary\n{text}\n")
+    assert f"line 3: [data] {text.split()[0]}" in problems_of(path)
+
+
+# values at odds ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"filtering.cut_off": "400, 300"}, "400 Hz must be below 300 Hz"),
+        ({"filtering.cut_off": "300, 12000"}, "not below 10000 Hz"),
+        ({"filtering.cut_off": "11000, auto"}, "not below 10000 Hz"),
+        ({"detection.N_t": 0.1}, "less than 3 samples"),
+        ({"fitting.amp_limits": (2, 1)}, "lower limit"),
+        ({"clustering.dispersion": "(0, 5)"}, "> 0"),
+        ({"triggers.ignore_times": True}, "dead_file"),
+        ({"triggers.ignore_times": True, "triggers.dead_file": "x.txt"}, "no file"),
+        ({"data.mapping": "nowhere.prb"}, "no file"),
+    ],
+)
+def test_values_must_fit_together(values, words):
+    with pytest.raises(ParameterError, match=words):
+        build_params({"data.sampling_rate": 20000} | values)
+
+
+def test_a_broken_value_is_not_blamed_twice():
+    with pytest.raises(ParameterError) as error:
+        build_params({"data.sampling_rate": 2e4, "filtering.cut_off": "x, y"})
+    assert "1 problem\n" in str(error.value)
+
+
+# text -------------------------------------------------------------------------
+
+
+def test_older_encodings_and_windows_lines(tmp_path):
+    text = "\ufeff[data]\r\nfile_format = raw_binary # 5 µm\r\n; a comment\r\n"
+    assert read_params(write(tmp_path, text)).data.file_format == "raw_binary"
+    latin = "[data]\nfile_format: raw_binary # 5 µm\n".encode("latin-1")
+    assert read_params(write(tmp_path, latin)).data.file_format == "raw_binary"
+
+
+def test_a_value_ends_at_the_first_hash_and_nothing_is_interpolated(tmp_path):
+    text = "[data]\nfile_format = raw_binary\nsuffix = -%(x)s=1#2\n"
+    assert read_params(write(tmp_path, text)).data.suffix == "-%(x)s=1"
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    assert "no parameter file" in problems_of(tmp_path / "none.params")
+
+
+def test_the_classic_file_that_spikeinterface_carries(tmp_path):
+    sorters = pytest.importorskip("spikeinterface.sorters.external")
+    source = Path(sorters.__path__[0]) / "sc_config_default.params"
+    if not source.is_file():
+        pytest.skip(f"SpikeInterface has no {source.name}")
+    answers = iter(
+        ["20000", "mea.prb", "3", "6", "negative", "True", "1000", "10000", "0.75"]
+    )
+    (tmp_path / "mea.prb").write_text("channel_groups = {}")
+    text = source.read_text(encoding="utf-8")
+    while "{}" in text:
+        text = text.replace("{}", next(answers), 1)
+    parameters = read_params(write(tmp_path, text))
+    assert parameters.data.file_format == "numpy"
+    assert parameters.clustering.max_elts == 10000
+    assert parameters.merging.auto_mode == 0.75
+    assert len(parameters.notices) == 2
+    assert "overwrite" in parameters.notices[0]
+    assert "export_pcs" in parameters.notices[1]
+
+
+# out of parameters ------------------------------------------------------------
+
+
+def test_values_survive_json(classic):
+    parameters = read_params(classic)
+    values = json.loads(json.dumps(parameters.to_dict(), allow_nan=False))
+    again = build_params(values)
+    assert again.to_dict() == parameters.to_dict()
+    assert again.digest == parameters.digest
+    assert again.fitting.max_chunk == float("inf")
+
+
+def test_parameters_pickle(classic):
+    parameters = read_params(classic)
+    assert pickle.loads(pickle.dumps(parameters)) == parameters
+
+
+def test_the_digest_follows_what_results_depend_on(tmp_path):
+    base = {"data.file_format": "raw_binary"}
+    digest = build_params(base).digest
+    assert len(digest) == 64
+    for same in (
+        {"data.output_dir": str(tmp_path)},
+        {"data.suffix": "-2"},
+        {"clustering.nb_repeats": 7},
+        {"detection.spike_thresh": "6.0"},
+        {"circus.filtered_file": True},
+    ):
+        assert build_params(base | same).digest == digest
+    for other in (
+        {"detection.spike_thresh": 5},
+        {"circus.seed": 1},
+        {"data.sampling_rate": 20000},
+        {"filtering.cut_off": "300, 5000"},
+    ):
+        assert build_params(base | other).digest != digest
+
+
+def test_the_digest_follows_the_content_of_a_file(tmp_path):
+    def digest(folder, text):
+        folder.mkdir(exist_ok=True)
+        (folder / "a.prb").write_text(text)
+        path = write(folder, "[data]\nfile_format = raw_binary\nmapping = a.prb\n")
+        return read_params(path).digest
+
+    first = digest(tmp_path / "one", "x = 1")
+    assert digest(tmp_path / "two", "x = 1") == first
+    assert digest(tmp_path / "one", "x = 2") != first
+
+
+def test_a_section_has_a_digest_of_its_own():
+    one, two = build_params({}), build_params({"fitting.refractory": 1})
+    assert one.digest_of("detection") == two.digest_of("detection")
+    assert one.digest_of("fitting") != two.digest_of("fitting")
+
+
+# samples ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("duration_ms", "sampling_rate", "samples"),
+    [
+        (3, 20000, 60),
+        (600_000, 24414.0625, 14648438),
+        (0.025, 20000, 0),
+        (0.075, 20000, 2),
+        (1, 30000, 30),
+        (5 * 3600e3 * 24, 30000, 12_960_000_000),
+    ],
+)
+def test_milliseconds_are_rounded_once(duration_ms, sampling_rate, samples):
+    found = to_samples(duration_ms, sampling_rate)
+    assert found == samples
+    assert isinstance(found, int)
+
+
+def test_times_become_int64():
+    found = to_samples([0.05, 1e9], 20000)
+    assert found.dtype == np.int64
+    assert found.tolist() == [1, 20_000_000_000]
+
+
+# help -------------------------------------------------------------------------
+
+
+def test_explain_one_key_or_all_of_a_name():
+    text = explain("detection.n_t")
+    for part in ("detection.N_t", "ms", "> 0", "Default: 3"):
+        assert part in text
+    both = explain("cc_merge")
+    assert "clustering.cc_merge" in both
+    assert "extracting.cc_merge" in both
+    assert "No effect here" in both
+    assert "without effect" in explain("dip_threshold")
+    assert "µV" in explain("gain")
+    with pytest.raises(ParameterError, match=r"did you mean spike_thresh"):
+        explain("spike_tresh")
+
+
+def test_the_template_is_a_file_with_every_used_key(tmp_path):
+    text = template_text(
+        sampling_rate=20000, nb_channels=8, **{"detection.spike_thresh": 5.5}
+    )
+    parameters = read_params(write(tmp_path, text))
+    assert parameters.notices == ()
+    assert parameters.detection.spike_thresh == 5.5
+    assert parameters.data.format_fields == {"sampling_rate": 20000, "nb_channels": 8}
+    for section, keys in KEYS.items():
+        for key in keys.values():
+            assert (f"{section}.{key.name.lower()}" in parameters.given) == key.used
+            if key.used and (section, key.name) not in {
+                ("data", "file_format"),
+                ("detection", "spike_thresh"),
+            }:
+                value = getattr(getattr(parameters, section), key.attribute)
+                assert format_value(value) == format_value(key.default)
+
+
+def test_every_line_of_the_template_says_its_unit():
+    for line in template_text().splitlines():
+        if line.startswith(("N_t ", "refractory ", "time_rpv ")):
+            assert "(ms)" in line
+        if " = " in line.split("#")[0]:
+            assert line.count("#") == 1
+            assert line.endswith("]")
+
+
+def test_a_template_is_checked():
+    with pytest.raises(ParameterError, match="in several sections"):
+        template_text(safety_time=3)
+    with pytest.raises(ParameterError, match="no key is named"):
+        template_text(nonsense=3)
+    with pytest.raises(ParameterError, match="sampling_rate = -1"):
+        template_text(sampling_rate=-1)
+    with pytest.raises(ParameterError, match="cannot hold a #"):
+        template_text(mapping="a#b.prb")
+
+
+def test_the_reference_page_is_current():
+    page = Path(__file__).parents[2] / "docs" / "reference" / "params.md"
+    assert page.read_text(encoding="utf-8") == reference_markdown(), (
+        "write circus_io.params.reference_markdown() to docs/reference/params.md"
+    )
+
+
+def test_the_parameter_file_of_a_recording():
+    assert params_path("/data/a.b/rec.1.dat") == Path("/data/a.b/rec.1.params")

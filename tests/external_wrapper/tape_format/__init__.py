@@ -1,0 +1,1 @@
+"""A plug-in of circus_io, as another laboratory would publish it."""

@@ -1,0 +1,160 @@
+"""The communicator among real ranks: sizes 1 to 4, and ranks that fail or die."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+SIZES = [1, 2, 3, 4]
+
+# what ranks print by themselves may come out interleaved
+SAY = """
+def say(*words):
+    lines = comm.gather(" ".join(map(str, words)))
+    if comm.rank == 0:
+        print("\\n".join(lines))
+"""
+
+SUM = """
+import numpy as np
+from circus_io.parallel import get_comm, sum_integers
+comm = get_comm()
+mine = np.array([[comm.rank, 1], [2**53 + 1, -(comm.rank + 1)]])
+total = sum_integers(comm, mine)
+try:
+    sum_integers(comm, mine * 0.5)
+except TypeError:
+    say(comm.size, total.ravel().tolist())
+"""
+
+
+@pytest.mark.parametrize("n", SIZES)
+def test_sum_of_integers_is_exact_on_all_ranks(mpi_run, n):
+    done = mpi_run(n, "-c", SAY + SUM)
+    ranks = sum(range(n))
+    # 2**53 + 1 is the first integer that a float64 sum would lose
+    expected = f"{n} {[ranks, n, n * (2**53 + 1), -(ranks + n)]}"
+    assert done.stdout.splitlines() == [expected] * n, done.stderr
+
+
+GATHER = """
+import hashlib, pickle, sys
+import numpy as np
+from circus_io import parallel
+parallel.MESSAGE_BYTES = 1000
+comm = parallel.get_comm()
+mine = {i: np.full(i * 7, i) for i in range(comm.rank, 20, comm.size)}
+root = None if sys.argv[1] == "all" else int(sys.argv[1])
+got = parallel.gather_ordered(comm, mine, root=root)
+flat = [int(a.sum()) for a in got]
+say(comm.rank, len(got), flat == [7 * i * i for i in range(20)])
+"""
+
+
+@pytest.mark.parametrize("n", SIZES)
+def test_items_come_in_order_on_all_ranks_in_small_messages(mpi_run, n):
+    done = mpi_run(n, "-c", SAY + GATHER, "all")
+    expected = [f"{rank} 20 True" for rank in range(n)]
+    assert done.stdout.splitlines() == expected, done.stderr
+
+
+def test_items_come_to_one_rank_only(mpi_run):
+    done = mpi_run(3, "-c", SAY + GATHER, "1")
+    expected = ["0 0 False", "1 20 True", "2 0 False"]
+    assert done.stdout.splitlines() == expected, done.stderr
+
+
+def test_an_item_of_two_ranks_is_refused(mpi_run):
+    code = (
+        "from circus_io.parallel import *\n"
+        "comm = get_comm()\n"
+        "with abort_on_error(comm): gather_ordered(comm, {3: 'x'})"
+    )
+    done = mpi_run(2, "-c", code)
+    assert done.returncode == 1
+    assert done.stderr == "error: items [3] were computed by two ranks\n"
+
+
+RAISE = """
+import sys
+from circus_io.errors import ParameterError, StepError
+from circus_io.parallel import abort_on_error, get_comm
+comm = get_comm()
+with abort_on_error(comm):
+    if sys.argv[1] in ("all", str(comm.rank)):
+        raise StepError("no template was found")
+    comm.Barrier()
+"""
+
+
+@pytest.mark.parametrize("who", ["0", "1", "all"])
+def test_a_rank_that_raises_ends_the_job_with_its_status_and_one_line(mpi_run, who):
+    done = mpi_run(3, "-c", RAISE, who)
+    assert done.returncode == 4
+    assert done.stderr == "error: no template was found\n"
+
+
+DIE = """
+import os, signal, sys
+from circus_io.parallel import get_comm
+comm = get_comm()
+comm.Barrier()
+if comm.rank == int(sys.argv[1]):
+    os.kill(os.getpid(), signal.SIGKILL)
+comm.Barrier()
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL")
+@pytest.mark.parametrize("rank", [0, 2])
+def test_a_rank_that_is_killed_ends_the_job(mpi_run, rank):
+    started_s = time.monotonic()
+    done = mpi_run(3, "-c", DIE, rank, timeout=60)
+    assert done.returncode == signal.SIGKILL
+    assert time.monotonic() - started_s < 30
+
+
+def test_one_thread_per_rank(mpi_run):
+    code = (
+        "import numpy, numba, threadpoolctl\n"
+        "from circus_io.parallel import get_comm, limit_threads\n"
+        "comm = get_comm()\n"
+        "limit_threads()\n"
+        "say({p['num_threads'] for p in threadpoolctl.threadpool_info()}, "
+        "numba.config.NUMBA_NUM_THREADS)"
+    )
+    assert mpi_run(2, "-c", SAY + code).stdout == "{1} 1\n" * 2
+
+
+def test_large_arrays_travel_by_buffer(mpi_run):
+    code = (
+        "import numpy as np\n"
+        "from circus_io.parallel import *\n"
+        "comm = get_comm()\n"
+        "counts = np.arange(300_000).reshape(3, -1) + comm.rank\n"
+        "say(int(sum_integers(comm, counts.T).sum()))"
+    )
+    expected = int(2 * np.arange(300_000).sum() + 300_000)
+    assert mpi_run(2, "-c", SAY + code).stdout.split() == [str(expected)] * 2
+
+
+def test_open_mpi_launcher_with_an_mpich_python_says_why(require):
+    mpiexec = require("mpiexec.openmpi", package="openmpi-bin")
+    require("mpi4py", extra="mpi")
+    from circus_cli.launch import OPEN_MPI_VARIABLES
+
+    done = subprocess.run(
+        [mpiexec, "-n", "2", sys.executable, "-m", "circus_cli", "absent.dat"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, **OPEN_MPI_VARIABLES},
+    )
+    assert done.returncode == 2
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error")]
+    assert "Open MPI's mpiexec" in line
+    assert "MPICH" in line
