@@ -20,7 +20,7 @@ from functools import cache
 from pathlib import Path
 
 from circus_io.errors import LaunchError, MissingDependencyError
-from circus_io.parallel import THREAD_VARIABLES
+from circus_io.threads import THREAD_VARIABLES
 
 __all__ = [
     "default_n_ranks",

@@ -27,6 +27,7 @@ from circus_io.errors import (
     StreamError,
 )
 from circus_io.files.array import ArrayRecording
+from circus_io.files.joined import JoinedRecording
 from circus_io.opening import open_recording
 from circus_io.registry import FormatInfo, get_format, list_formats
 
@@ -39,6 +40,7 @@ __all__ = [
     "DataFile",
     "FormatError",
     "FormatInfo",
+    "JoinedRecording",
     "LaunchError",
     "MissingDependencyError",
     "MissingParameterError",

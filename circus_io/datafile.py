@@ -20,7 +20,6 @@ a reader calls (`recording[...]`, `chunks`, `get_data`, `get_snippet`) counts gl
 """
 
 import logging
-import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
@@ -40,14 +39,21 @@ from circus_io.errors import (
 )
 from circus_io.indexing import Nodes
 from circus_io.recording import Recording
-from circus_io.streams import StreamTable, numbered_run
+from circus_io.streams import (
+    PathLike,
+    StreamTable,
+    absolute,
+    check_agreement,
+    follow_each_other,
+    numbered_run,
+    path_list,
+)
 
 __all__ = ["DataFile"]
 
 logger = logging.getLogger(__name__)
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
-PathLike = str | os.PathLike[str]
 
 
 class DataFile(Recording):
@@ -249,7 +255,7 @@ class DataFile(Recording):
             )
         paths = self._paths or numbered_run(self.file_name)
         sources = [type(self)(path, dict(self._given)) for path in paths]
-        self._set_one_after_another(sources)
+        follow_each_other(sources)
         return sources
 
     # ----------------------------------------------------- provided for the hooks above
@@ -306,8 +312,8 @@ class DataFile(Recording):
         is_empty: bool = False,
         stream_mode: str | None = None,
     ) -> None:
-        self._paths = _path_list(file_name)
-        self.file_name = self._paths[0] if self._paths else _path_text(file_name)
+        self._paths = path_list(file_name)
+        self.file_name = self._paths[0] if self._paths else absolute(file_name)
         self.is_empty = is_empty
         self.stream_mode = self._check_stream_mode(stream_mode)
         self.is_stream = self.stream_mode is not None
@@ -418,33 +424,10 @@ class DataFile(Recording):
         sources = list(self.set_streams(self.stream_mode))
         if not sources:
             raise StreamError(f"{self._short_name()}: {self.stream_mode} found nothing")
-        for source in sources[1:]:
-            for name in ("nb_channels", "sampling_rate"):
-                if source.params[name] != sources[0].params[name]:
-                    raise StreamError(
-                        f"streams of one recording differ in {name}: "
-                        f"{sources[0].params[name]} in {sources[0]._short_name()}, "
-                        f"{source.params[name]} in {source._short_name()}"
-                    )
-        return sources
-
-    def _set_one_after_another(self, sources: Sequence["DataFile"]) -> None:
-        """Give each file its start: that of its header, else the end of the last."""
-        end = None
-        for source in sources:
-            if end is not None and source._t_start is None:
-                source._t_start = end
-            elif end is not None and source._t_start < end:
-                logger.warning(
-                    "%s says that it starts at frame %d, before the file ahead of it "
-                    "ends at %d; it is taken to follow without a gap",
-                    source._short_name(),
-                    source._t_start,
-                    end,
-                )
-                source._t_start, source._t_stop = end, None
+        check_agreement(sources)
+        for source in sources:  # a set_streams may have set their _t_start
             source._update_table()
-            end = source.t_stop
+        return sources
 
     def _update_table(self) -> None:
         self._times = [source.t_start for source in self.streams]
@@ -477,25 +460,11 @@ def _checked(read_chunk: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]
         self._single_source()
         self._make_ready()
         indexing.check_nodes(nodes, self.nb_channels)
+        outer = self._nodes_read
         self._nodes_read = nodes = indexing.comparable(nodes)
         try:
             return read_chunk(self, idx, chunk_size, padding, nodes)
         finally:
-            self._nodes_read = None
+            self._nodes_read = outer
 
     return checked
-
-
-def _path_list(
-    file_name: PathLike | Sequence[PathLike] | None,
-) -> list[str]:
-    if file_name is None or isinstance(file_name, str | os.PathLike):
-        return []
-    if not file_name:
-        raise StreamError("the list of files is empty; give at least one")
-    return [_path_text(path) for path in file_name]
-
-
-def _path_text(path: PathLike | None) -> str | None:
-    # absolute, so that a rank that was started elsewhere opens the same file
-    return None if path is None else os.path.abspath(path)  # noqa: PTH100

@@ -22,9 +22,9 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_info, threadpool_limits
 
 from circus_io.errors import CircusError, LaunchError, MissingDependencyError
+from circus_io.threads import limit_threads, set_thread_variables
 
 __all__ = [
     "SerialComm",
@@ -53,16 +53,6 @@ LAUNCHERS = (
 )
 
 BATCH_SYSTEMS = ("srun", "flux run")
-
-THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "BLIS_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "NUMBA_NUM_THREADS",
-)
 
 ADVICE = (
     "let circus start the ranks (circus recording.dat -c N), use the mpiexec of this "
@@ -114,11 +104,6 @@ class SerialComm:
     def alltoall(self, sendobj: list[Any]) -> list[Any]:
         """Return the one item, which this rank sends to itself."""
         return list(sendobj)
-
-    def alltoall(self, sendobj: list[Any]) -> list[Any]:
-        """Return the only item of `sendobj`, in a list."""
-        (item,) = sendobj
-        return [item]
 
     def scatter(self, sendobj: list[Any], root: int = 0) -> Any:
         """Return the only item of `sendobj`."""
@@ -419,37 +404,3 @@ def _silence_stderr() -> None:
     sys.stderr.flush()
     with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 -- a device, not a path
         os.dup2(nowhere.fileno(), 2)
-
-
-def set_thread_variables() -> None:
-    """Ask libraries loaded later, here and in child processes, for one thread."""
-    for variable in THREAD_VARIABLES:
-        os.environ[variable] = "1"
-
-
-def limit_threads() -> threadpool_limits:
-    """Give this rank one BLAS and one OpenMP thread.
-
-    Ranks are the parallelism: more threads per rank would compete for the same cores,
-    and the rounding of a BLAS call may depend on its number of threads.
-
-    Returns
-    -------
-    threadpool_limits
-        As a context manager it restores the former limits on leaving.
-
-    Raises
-    ------
-    LaunchError
-        A library kept more than one thread.
-    """
-    set_thread_variables()
-    limits = threadpool_limits(limits=1)
-    stubborn = [pool for pool in threadpool_info() if pool["num_threads"] != 1]
-    if stubborn:
-        names = ", ".join(f"{p['prefix']} ({p['num_threads']})" for p in stubborn)
-        raise LaunchError(
-            f"these libraries keep more than one thread per rank: {names}; set "
-            "OMP_NUM_THREADS=1 before starting Python"
-        )
-    return limits

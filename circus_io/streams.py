@@ -1,16 +1,34 @@
 """Which files make one recording, and where each stands in time."""
 
 import glob
+import logging
 import os
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from circus_io.errors import ChunkError, RecordingNotFoundError, StreamError
 
-__all__ = ["Piece", "StreamTable", "natural_key", "numbered_run", "resolve_paths"]
+if TYPE_CHECKING:
+    from circus_io.datafile import DataFile
+
+__all__ = [
+    "PathLike",
+    "Piece",
+    "StreamTable",
+    "absolute",
+    "check_agreement",
+    "follow_each_other",
+    "natural_key",
+    "numbered_run",
+    "path_list",
+    "resolve_paths",
+]
+
+logger = logging.getLogger(__name__)
 
 PathLike = str | os.PathLike[str]
 
@@ -77,6 +95,55 @@ def resolve_paths(path: PathLike | Sequence[PathLike]) -> list[str] | None:
     if not found:
         raise RecordingNotFoundError(f"no file matches {pattern}")
     return found
+
+
+def path_list(file_name: PathLike | Sequence[PathLike] | None) -> list[str]:
+    """Return a sequence of paths as absolute text; empty for a single path or none."""
+    if file_name is None or isinstance(file_name, str | os.PathLike):
+        return []
+    if len(file_name) == 0:
+        raise StreamError("the list of files is empty; give at least one")
+    return [absolute(path) for path in file_name]
+
+
+def absolute(path: PathLike | None) -> str | None:
+    """Return a path as text that a rank started in another folder understands."""
+    return None if path is None else os.path.abspath(path)  # noqa: PTH100 -- no links
+
+
+def follow_each_other(sources: "Sequence[DataFile]") -> None:
+    """Place streams in time: where their header says, else after the one before.
+
+    A header that would make streams overlap counts from the start of its own file; a
+    warning says that the stream is taken to follow without a gap.
+    """
+    end = None
+    for source in sources:
+        if end is not None and source._t_start is None:
+            source._t_start = end
+        elif end is not None and source._t_start < end:
+            logger.warning(
+                "%s says that it starts at frame %d, before the stream ahead of it "
+                "ends at %d; it is taken to follow without a gap",
+                source.file_name or source.description,
+                source._t_start,
+                end,
+            )
+            source._t_start, source._t_stop = end, None
+        source._update_table()
+        end = source.t_stop
+
+
+def check_agreement(sources: "Sequence[DataFile]") -> None:
+    """Raise `StreamError` unless all streams have the same channels and rate."""
+    first = sources[0]
+    for source in sources[1:]:
+        for name in ("nb_channels", "sampling_rate"):
+            if source.params[name] != first.params[name]:
+                raise StreamError(
+                    f"streams of one recording differ in {name}: {first.params[name]} "
+                    f"in {first!r}, {source.params[name]} in {source!r}"
+                )
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,7 @@ class FittingConfig:
 
 @dataclass(frozen=True)
 class MergingConfig:
-    """`dip` 0 or 1 leaves units as they were fitted; below `noise_snr` a unit is noise."""
+    """`dip` 0 or 1 leaves units as they are; below `noise_snr` a unit is noise."""
 
     dip: float
     min_cosine: float

@@ -85,7 +85,8 @@ class FrontEnd:
             index, self.config.chunk_frames, (-pad, pad), self.nodes
         )
         before, after = -chunk.padding[0], chunk.padding[1]
-        at_start, at_stop = before < pad, after < pad
+        at_start = chunk.t_start - before == self._stream(index)[0]
+        at_stop = chunk.t_stop + after == self._stream(index)[1]
         traces = self._filter(_finite(chunk.traces), at_start, at_stop)
         cut_before = max(0, before - margin)
         cut_after = max(0, after - margin)
@@ -98,6 +99,13 @@ class FrontEnd:
             at_start and before <= margin,
             at_stop and after <= margin,
         )
+
+    def _stream(self, index: int) -> tuple[int, int]:
+        """Return the global frames of the stream that holds a chunk."""
+        table = self.grid.table
+        stream = self.grid.stream(index)
+        start = table.starts[stream]
+        return start, start + table.lengths[stream]
 
     def _filter(self, traces: np.ndarray, at_start: bool, at_stop: bool) -> np.ndarray:
         if self.sos is None:
@@ -121,7 +129,7 @@ class FrontEnd:
         return traces
 
     def alive(self, times: np.ndarray) -> np.ndarray:
-        """Tell which global frames are outside of the dead periods."""
+        """Tell which global frames are outside of the dead periods, rising ones."""
         starts, stops = np.array(self.config.dead_intervals or [(0, 0)]).T
         before = np.searchsorted(starts, times, side="right") - 1
         return ~((before >= 0) & (times < stops[np.maximum(before, 0)]))

@@ -13,7 +13,7 @@ from sorting.chunk_map import silent
 from sorting.config import SortingConfig, digest
 from sorting.fingerprint import fingerprint
 from sorting.front_end import FrontEnd
-from sorting.results import write_log, write_result
+from sorting.results import log_path, write_log, write_result
 from sorting.steps import (
     clustering,
     converting,
@@ -25,7 +25,7 @@ from sorting.steps import (
     whitening,
 )
 from sorting.steps.context import Context
-from sorting.store import Store
+from sorting.store import Store, remove_leftovers
 
 __all__ = ["STEPS", "Run"]
 
@@ -60,6 +60,10 @@ class Run:
 
     def __post_init__(self):
         self.store = Store(self.result_path.parent, self.comm)
+        if self.comm.rank == 0:
+            filtered = filtering.filtered_path(self.result_path.parent)
+            for path in (self.result_path, log_path(self.result_path), filtered):
+                remove_leftovers(path)
         self.front_end = FrontEnd(self.recording, self.probe, self.config.filtering)
         identity = fingerprint(self.recording, self.probe.channels)
         self.identity = self.comm.bcast(identity, root=0)
@@ -98,6 +102,7 @@ class Run:
         if not done:
             self._require_earlier(name)
             context = self._context(name)
+            self.store.begin(name)
             self.store.save(name, context.digest, STEPS[name](context))
         if name == "merging":
             self._write_result()

@@ -7,6 +7,7 @@
     steps/fitting/          parts of a long step, kept until the step is whole
 """
 
+import glob
 import hashlib
 import json
 import shutil
@@ -19,7 +20,7 @@ import numpy as np
 from circus_io.atomic import atomic_path, write_json
 from circus_io.errors import StepError
 
-__all__ = ["Store"]
+__all__ = ["Store", "remove_leftovers"]
 
 
 class Store:
@@ -36,6 +37,8 @@ class Store:
         self.comm = comm
         if comm.rank == 0:
             self.folder.mkdir(parents=True, exist_ok=True)
+            for path in self.folder.rglob(".*-????????.*"):  # names of atomic_path
+                path.unlink()
         comm.barrier()
 
     def is_done(self, step: str, digest: str) -> bool:
@@ -50,6 +53,12 @@ class Store:
                 and manifest["sha256"] == _file_hash(self._arrays(step))
             )
         return self.comm.bcast(done, root=0)
+
+    def begin(self, step: str) -> None:
+        """Withdraw what vouches for a step, before its files are written over."""
+        if self.comm.rank == 0:
+            self._json(step).unlink(missing_ok=True)
+        self.comm.barrier()
 
     def save(self, step: str, digest: str, arrays: Mapping[str, np.ndarray]) -> None:
         """Write the arrays of rank 0, then the manifest; parts are no longer needed."""
@@ -119,6 +128,13 @@ class Store:
             return json.loads(self._json(step).read_text())
         except (OSError, ValueError):
             return None
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what runs that were killed while they wrote `path` left beside it."""
+    pattern = f".{glob.escape(path.stem)}-????????{path.suffix}"
+    for leftover in path.parent.glob(pattern):
+        leftover.unlink()
 
 
 def _file_hash(path: Path) -> str:

@@ -253,7 +253,7 @@ def run_sort(request: Request, n_ranks: int | None, hostfile: Path | None) -> in
     CircusError
         Whatever is wrong with the request; before any work starts.
     """
-    steps = parse_steps(request.method) if request.method else None
+    steps = None if request.method is None else parse_steps(request.method)
     if launched_size() is None:
         n_wanted, notice = (n_ranks, None) if n_ranks else default_n_ranks()
         if notice and not request.quiet:

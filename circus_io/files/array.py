@@ -21,8 +21,8 @@ class ArrayRecording(DataFile):
         Any integer or float type. Not copied, and written to only if opened ``'r+'``.
     sampling_rate : float
         Hz.
-    t_start : int
-        Global frame of the first sample.
+    t_start : int, optional
+        Global frame of the first sample; by default 0, or the end of the stream before.
     gain : float or array_like, shape (n_channels,)
         µV per count.
     dtype_offset : {'auto', 'classic'} or number
@@ -38,7 +38,7 @@ class ArrayRecording(DataFile):
         self,
         samples: Any,
         sampling_rate: float,
-        t_start: int = 0,
+        t_start: int | None = None,
         *,
         gain: Any = 1.0,
         dtype_offset: Any = "auto",
@@ -49,7 +49,7 @@ class ArrayRecording(DataFile):
                 f"the array has shape {self.samples.shape}; expected (n_frames, "
                 "n_channels)"
             )
-        self._t_start = int(t_start)
+        self._t_start = None if t_start is None else int(t_start)
         scaling = {"gain": gain, "dtype_offset": dtype_offset}
         super().__init__(None, {"sampling_rate": sampling_rate, **scaling})
 

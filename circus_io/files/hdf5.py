@@ -12,7 +12,7 @@ import numpy as np
 from circus_io.datafile import DataFile
 from circus_io.errors import FormatError
 from circus_io.files.axes import Axes
-from circus_io.streams import natural_key
+from circus_io.streams import follow_each_other, natural_key
 
 __all__ = ["HDF5File"]
 
@@ -113,7 +113,7 @@ class HDF5File(DataFile):
             type(self)(self.file_name, {**self._given, "h5_key": key})
             for key in self.keys
         ]
-        self._set_one_after_another(sources)
+        follow_each_other(sources)
         return sources
 
     def _open_file(self, mode: str, **options: Any) -> h5py.File:

@@ -8,6 +8,7 @@ __all__ = [
     "project",
     "project_windows",
     "shift_waveforms",
+    "tile_memory",
 ]
 
 SHIFTS = np.arange(-4, 4) / 8  # eight sub-sample positions of a spike between frames
@@ -82,13 +83,17 @@ def correlations(basis: np.ndarray) -> np.ndarray:
     return np.array([[np.correlate(p, q, "full") for q in full] for p in full])
 
 
-def project(traces: np.ndarray, basis: np.ndarray) -> np.ndarray:
+def project(
+    traces: np.ndarray, basis: np.ndarray, out: np.ndarray | None = None
+) -> np.ndarray:
     """Correlate every channel with every component.
 
     Parameters
     ----------
     traces : float32 (n_frames, n_channels)
     basis : float32 (n_components, n_template_frames)
+    out : float32 (n_channels, n_components, at least n_frames + 31), optional
+        Memory for the result.
 
     Returns
     -------
@@ -106,18 +111,21 @@ def project(traces: np.ndarray, basis: np.ndarray) -> np.ndarray:
     n_components, width = basis.shape
     n_blocks = -(-n_frames // BLOCK)
     window = BLOCK + width - 1
-    padded = np.zeros((n_channels, n_blocks * BLOCK + width - 1), np.float32)
-    padded[:, :n_frames] = traces.T
-    windows = np.lib.stride_tricks.sliding_window_view(padded, window, axis=1)
+    if out is None:
+        out = np.empty((n_channels, n_components, n_blocks * BLOCK), np.float32)
     toeplitz = _toeplitz(basis, window)
-    projected = np.empty((n_channels, n_components, n_blocks, BLOCK), np.float32)
+    padded = np.zeros((CHANNELS_PER_CALL, n_blocks * BLOCK + width - 1), np.float32)
     for start in range(0, n_channels, CHANNELS_PER_CALL):
-        block = windows[start : start + CHANNELS_PER_CALL, ::BLOCK]
-        product = block.reshape(-1, window) @ toeplitz
-        projected[start : start + CHANNELS_PER_CALL] = product.reshape(
-            -1, n_blocks, n_components, BLOCK
-        ).transpose(0, 2, 1, 3)
-    return projected.reshape(n_channels, n_components, -1)[:, :, :n_frames]
+        channels = slice(start, min(start + CHANNELS_PER_CALL, n_channels))
+        n_local = channels.stop - start
+        padded[:n_local, :n_frames] = traces[:, channels].T
+        windows = np.lib.stride_tricks.sliding_window_view(padded, window, axis=1)
+        product = windows[:, ::BLOCK].reshape(-1, window) @ toeplitz
+        product = product.reshape(-1, n_blocks, n_components, BLOCK)[:n_local]
+        out[channels, :, : n_blocks * BLOCK].reshape(
+            n_local, n_components, n_blocks, BLOCK
+        )[...] = product.transpose(0, 2, 1, 3)
+    return out[:, :, :n_frames]
 
 
 def project_windows(
@@ -141,6 +149,12 @@ def project_windows(
     inside = frames < traces.shape[0]
     windows = traces[np.where(inside, frames, 0)[:, None, :], channels[:, :, None]]
     return np.where(inside[:, None, :], windows, 0) @ basis.T
+
+
+def tile_memory(n_channels: int, basis: np.ndarray, n_frames: int) -> np.ndarray:
+    """Allocate what `project` needs as `out` for tiles of `n_frames`, to be reused."""
+    n_components, width = basis.shape
+    return np.empty((n_channels, n_components, n_frames + width + BLOCK), np.float32)
 
 
 def _toeplitz(basis: np.ndarray, window: int) -> np.ndarray:

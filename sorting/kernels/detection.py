@@ -3,12 +3,12 @@
 import numpy as np
 from numba import njit
 
-from sorting.kernels.basis import project
+from sorting.kernels.basis import project, tile_memory
 from sorting.kernels.whitening import BandedMatrix
 
 __all__ = ["local_peaks", "matched_energy", "spatial_filters"]
 
-TILE_FRAMES = 4096  # projections of one tile stay in cache
+TILE_FRAMES = 2048  # projections of one tile stay in cache
 
 
 def spatial_filters(
@@ -36,7 +36,7 @@ def spatial_filters(
     usable = (groups[:, None] == groups[None]) & alive[:, None] & alive[None]
     filters = []
     for width in widths_um:
-        weights = np.where(distance == 0, 1.0, 0.0)
+        weights = np.eye(distance.shape[0])
         if width > 0:
             weights = np.exp(-0.5 * (distance / width) ** 2)
         weights = np.where(usable & (weights > 0.1), weights, 0)
@@ -75,10 +75,11 @@ def matched_energy(
     n_frames, n_channels = traces.shape
     best = np.full((n_channels, n_frames), -np.inf, np.float32)
     signed = -prototypes if polarity == "positive" else prototypes
+    memory = tile_memory(n_channels, prototypes, TILE_FRAMES)
     for start in range(0, n_frames, TILE_FRAMES):
         stop = min(start + TILE_FRAMES, n_frames)
         window = traces[start : stop + prototypes.shape[1] - 1]
-        responses = project(window, signed)[:, :, : stop - start]
+        responses = project(window, signed, memory)[:, :, : stop - start]
         tile = best[:, start:stop]
         for response in responses.transpose(1, 0, 2):
             for spatial in filters:
@@ -121,9 +122,7 @@ def local_peaks(energy, threshold, neighbour_ptr, neighbour_list, exclude_frames
             value = row[frame]
             if value <= threshold:
                 continue
-            if frame > 0 and row[frame - 1] >= value:
-                continue
-            if frame + 1 < n_frames and row[frame + 1] > value:
+            if _has_larger_beside(row, frame, exclude_frames):
                 continue
             if _is_first(energy, frame, channel, near, exclude_frames):
                 frames.append(frame)
@@ -132,6 +131,16 @@ def local_peaks(energy, threshold, neighbour_ptr, neighbour_list, exclude_frames
     found_channels = np.array(channels, dtype=np.int64)
     order = np.argsort(found_frames * n_channels + found_channels)
     return found_frames[order], found_channels[order]
+
+
+@njit(cache=True, nogil=True)
+def _has_larger_beside(row, frame, exclude_frames):
+    """Quick look at the two next frames, which rule out most candidates."""
+    if exclude_frames < 1:
+        return False
+    if frame > 0 and row[frame - 1] >= row[frame]:
+        return True
+    return frame + 1 < row.size and row[frame + 1] > row[frame]
 
 
 @njit(cache=True, nogil=True)

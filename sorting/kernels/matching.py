@@ -10,16 +10,46 @@ where B is the correlation of the template with the residual and n = |U|^2. A sp
 fits perfectly has o = n; the threshold on o is a squared norm in noise sd.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 
-from sorting.kernels.basis import project
+from sorting.kernels.basis import project, tile_memory
+from sorting.kernels.interpolation import fractional_taps, parabola_vertex, read_between
 
-__all__ = ["correlate", "find_spikes"]
+__all__ = ["Bank", "correlate", "find_spikes"]
+
+
+class Bank(NamedTuple):
+    """Templates as the matcher sees them; arrays of one entry per template.
+
+    Attributes
+    ----------
+    norms : float64 (n_templates,)
+        Squared norms.
+    lams : float64 (n_templates,)
+        Inverse variance of the amplitude.
+    floors : float64 (n_templates,)
+        Least objective of a spike.
+    a_min, a_max : float64 (n_templates,)
+        Bounds of the amplitude.
+    ptr, neighbours, overlaps
+        The fields of `overlaps.OverlapTable`.
+    """
+
+    norms: np.ndarray
+    lams: np.ndarray
+    floors: np.ndarray
+    a_min: np.ndarray
+    a_max: np.ndarray
+    ptr: np.ndarray
+    neighbours: np.ndarray
+    overlaps: np.ndarray
+
 
 GROUP_SIZE = 16
-TILE_FRAMES = 4096  # projections of one tile stay in cache
-TAPS = 8  # of the band-limited interpolation of overlaps between frames
+TILE_FRAMES = 2048  # projections of one tile stay in cache
 
 
 def correlate(
@@ -48,12 +78,13 @@ def correlate(
     n_frames = traces.shape[0]
     result = np.empty((coefficients.shape[0], n_frames), np.float32)
     groups = _template_groups(coefficients)
+    memory = tile_memory(traces.shape[1], basis, TILE_FRAMES)
     for start in range(0, n_frames, TILE_FRAMES):
         stop = min(start + TILE_FRAMES, n_frames)
         window = traces[start : stop + basis.shape[1] - 1]
-        projected = project(window, basis)[:, :, : stop - start]
+        projected = project(window, basis, memory)[:, :, : stop - start]
         for rows, band, flat in groups:
-            local = projected[band].reshape(flat.shape[1], -1)
+            local = projected[band].reshape(flat.shape[1], stop - start)
             result[rows, start:stop] = flat @ local
     return result
 
@@ -74,89 +105,7 @@ def _template_groups(
 
 
 @njit(cache=True, nogil=True)
-def _objective(b, norm, lam, a_min, a_max):
-    """Gain of placing a template, with the amplitude held in its bounds."""
-    shifted = b + lam
-    if shifted <= 0:
-        return -1.0
-    a = shifted / (norm + lam)
-    if a < a_min:
-        a = a_min
-    elif a > a_max:
-        a = a_max
-    return 2 * a * shifted - a * a * (norm + lam) - lam
-
-
-@njit(cache=True, nogil=True)
-def _update_best(
-    correlation, forbidden, norms, lams, floors, a_min, a_max, start, stop, best, which
-):
-    """Largest objective over templates for the frames start:stop; lower index wins."""
-    for frame in range(start, stop):
-        best[frame] = 0.0
-        which[frame] = -1
-    for k in range(norms.size):
-        norm, lam, floor = norms[k], lams[k], floors[k]
-        low, high = a_min[k], a_max[k]
-        # below this correlation the objective cannot reach the floor
-        least = np.sqrt((floor + lam) * (norm + lam)) - lam
-        for frame in range(start, stop):
-            b = correlation[k, frame]
-            if b <= least or forbidden[k, frame]:
-                continue
-            gain = _objective(b, norm, lam, low, high)
-            if gain > floor and gain > best[frame]:
-                best[frame] = gain
-                which[frame] = k
-
-
-@njit(cache=True, nogil=True)
-def _fractional_taps(delta):
-    """Windowed-sinc weights that read a sequence `delta` frames earlier."""
-    taps = np.empty(TAPS)
-    total = 0.0
-    for i in range(TAPS):
-        x = i - (TAPS // 2 - 1) - delta
-        sinc = 1.0 if abs(x) < 1e-9 else np.sin(np.pi * x) / (np.pi * x)
-        window = np.cos(np.pi * x / (TAPS + 1)) ** 2
-        taps[i] = sinc * window
-        total += taps[i]
-    return taps / total
-
-
-@njit(cache=True, nogil=True)
-def _interpolate(row, index, taps):
-    """Value of a row at ``index + delta`` for the taps of delta in [0, 1)."""
-    value = 0.0
-    for i in range(TAPS):
-        at = index + i - (TAPS // 2 - 1)
-        if 0 <= at < row.size:
-            value += taps[i] * row[at]
-    return value
-
-
-@njit(cache=True, nogil=True)
-def _parabola(before, centre, after):
-    curvature = before - 2 * centre + after
-    if curvature >= 0:
-        return 0.0
-    return max(-0.5, min(0.5, 0.5 * (before - after) / curvature))
-
-
-@njit(cache=True, nogil=True)
-def find_spikes(
-    correlation,
-    norms,
-    lams,
-    floors,
-    a_min,
-    a_max,
-    overlap_ptr,
-    overlap_neighbours,
-    overlap_values,
-    refractory_frames,
-    max_rounds,
-):
+def find_spikes(correlation, bank, refractory_frames, max_rounds):
     """Place templates greedily, largest gain first, until none gains enough.
 
     In each round every frame that holds the largest gain within a template length is
@@ -168,10 +117,7 @@ def find_spikes(
     ----------
     correlation : float32 (n_templates, n_frames)
         Changed in place: what remains is the correlation with the residual.
-    norms, lams, floors, a_min, a_max : float64 (n_templates,)
-        Squared norm, inverse amplitude variance, least gain, bounds of the amplitude.
-    overlap_ptr, overlap_neighbours, overlap_values
-        From `overlaps.OverlapTable`.
+    bank : Bank
     refractory_frames : int
         A unit does not fire again within this.
     max_rounds : int
@@ -184,83 +130,78 @@ def find_spikes(
         Sub-sample shift in [-0.5, 0.5], amplitude and objective.
     """
     n_templates, n_frames = correlation.shape
-    reach = (overlap_values.shape[1] + 1) // 2
+    reach = (bank.overlaps.shape[1] + 1) // 2
     best = np.zeros(n_frames)
     which = np.full(n_frames, -1, np.int64)
     forbidden = np.zeros((n_templates, n_frames), np.bool_)
-    _update_best(
-        correlation,
-        forbidden,
-        norms,
-        lams,
-        floors,
-        a_min,
-        a_max,
-        0,
-        n_frames,
-        best,
-        which,
-    )
+    _update_best(correlation, forbidden, bank, 0, n_frames, best, which)
     frames = [0 for _ in range(0)]
     templates = [0 for _ in range(0)]
-    shifts = [0.0 for _ in range(0)]
-    amplitudes = [0.0 for _ in range(0)]
-    gains = [0.0 for _ in range(0)]
+    values = [(0.0, 0.0, 0.0) for _ in range(0)]
+    stale = max(reach, refractory_frames)
     for _ in range(max_rounds):
         picks = _local_maxima(best, reach)
         if picks.size == 0:
             break
         for frame in picks:
             k = which[frame]
-            row = correlation[k]
-            delta = 0.0
-            if 0 < frame < n_frames - 1:
-                delta = _parabola(row[frame - 1], row[frame], row[frame + 1])
-            whole = int(np.floor(delta))
-            taps = _fractional_taps(delta - whole)
-            b = max(_interpolate(row, frame + whole, taps), row[frame])
-            a = (b + lams[k]) / (norms[k] + lams[k])
-            a = min(max(a, a_min[k]), a_max[k])
+            if forbidden[k, frame]:
+                continue  # by an earlier pick of this round
+            shift, amplitude, gain = _best_fit(correlation[k], frame, bank, k)
             frames.append(frame)
             templates.append(k)
-            shifts.append(delta)
-            amplitudes.append(a)
-            gains.append(_objective(b, norms[k], lams[k], a_min[k], a_max[k]))
-            _subtract(
-                correlation,
-                frame,
-                -delta,
-                a,
-                k,
-                overlap_ptr,
-                overlap_neighbours,
-                overlap_values,
-            )
+            values.append((shift, amplitude, gain))
+            add_template(correlation, bank, k, frame, shift, -amplitude)
             start = max(0, frame - refractory_frames)
             forbidden[k, start : frame + refractory_frames + 1] = True
         for frame in picks:
-            start = max(0, frame - reach)
-            stop = min(n_frames, frame + reach + 1)
-            _update_best(
-                correlation,
-                forbidden,
-                norms,
-                lams,
-                floors,
-                a_min,
-                a_max,
-                start,
-                stop,
-                best,
-                which,
-            )
-    return (
-        np.array(frames, dtype=np.int64),
-        np.array(templates, dtype=np.int64),
-        np.array(shifts, dtype=np.float64),
-        np.array(amplitudes, dtype=np.float64),
-        np.array(gains, dtype=np.float64),
-    )
+            start, stop = max(0, frame - stale), min(n_frames, frame + stale + 1)
+            _update_best(correlation, forbidden, bank, start, stop, best, which)
+    return _ordered(frames, templates, values, n_templates)
+
+
+@njit(cache=True, nogil=True)
+def _ordered(frames, templates, values, n_templates):
+    found = np.empty(len(frames), np.int64)
+    units = np.empty(len(frames), np.int64)
+    fits = np.empty((3, len(frames)))
+    for i in range(len(frames)):
+        found[i], units[i] = frames[i], templates[i]
+        fits[0, i], fits[1, i], fits[2, i] = values[i]
+    order = np.argsort(found * n_templates + units)
+    fits = fits[:, order]
+    return found[order], units[order], fits[0], fits[1], fits[2]
+
+
+@njit(cache=True, nogil=True)
+def objective(b, norm, lam, a_min, a_max):
+    """Gain of placing a template, with the amplitude held in its bounds."""
+    shifted = b + lam
+    if shifted <= 0:
+        return -1.0
+    a = min(max(shifted / (norm + lam), a_min), a_max)
+    return 2 * a * shifted - a * a * (norm + lam) - lam
+
+
+@njit(cache=True, nogil=True)
+def _update_best(correlation, forbidden, bank, start, stop, best, which):
+    """Largest objective over templates for the frames start:stop; lower index wins."""
+    for frame in range(start, stop):
+        best[frame] = 0.0
+        which[frame] = -1
+    for k in range(bank.norms.size):
+        norm, lam, floor = bank.norms[k], bank.lams[k], bank.floors[k]
+        low, high = bank.a_min[k], bank.a_max[k]
+        # below this correlation the objective cannot reach the floor
+        least = np.sqrt((floor + lam) * (norm + lam)) - lam
+        row = correlation[k]
+        for frame in range(start, stop):
+            if row[frame] <= least or forbidden[k, frame]:
+                continue
+            gain = objective(row[frame], norm, lam, low, high)
+            if gain > floor and gain > best[frame]:
+                best[frame] = gain
+                which[frame] = k
 
 
 @njit(cache=True, nogil=True)
@@ -270,21 +211,7 @@ def _local_maxima(best, reach):
     n = best.size
     frame = 0
     while frame < n:
-        value = best[frame]
-        if value <= 0:
-            frame += 1
-            continue
-        is_peak = True
-        for other in range(max(0, frame - reach), frame):
-            if best[other] >= value:
-                is_peak = False
-                break
-        if is_peak:
-            for other in range(frame + 1, min(n, frame + reach + 1)):
-                if best[other] > value:
-                    is_peak = False
-                    break
-        if is_peak:
+        if best[frame] > 0 and _is_peak(best, frame, reach):
             picks.append(frame)
             frame += reach
         frame += 1
@@ -292,17 +219,58 @@ def _local_maxima(best, reach):
 
 
 @njit(cache=True, nogil=True)
-def _subtract(correlation, frame, delta, amplitude, k, ptr, neighbours, values):
-    """Take a placed template out of the correlations around it."""
+def _is_peak(best, frame, reach):
+    for other in range(max(0, frame - reach), frame):
+        if best[other] >= best[frame]:
+            return False
+    for other in range(frame + 1, min(best.size, frame + reach + 1)):
+        if best[other] > best[frame]:
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _best_fit(row, frame, bank, k):
+    """Sub-sample shift, amplitude and gain of template k around a frame."""
+    shift = 0.0
+    if 0 < frame < row.size - 1:
+        shift = parabola_vertex(row[frame - 1], row[frame], row[frame + 1])
+    b = max(read_between(row, frame, shift), row[frame])
+    norm, lam = bank.norms[k], bank.lams[k]
+    amplitude = min(max((b + lam) / (norm + lam), bank.a_min[k]), bank.a_max[k])
+    gain = objective(b, norm, lam, bank.a_min[k], bank.a_max[k])
+    return shift, amplitude, gain
+
+
+@njit(cache=True, nogil=True)
+def add_template(correlation, bank, k, frame, shift, amplitude):
+    """Add what a placed template gives to the correlations around it.
+
+    Parameters
+    ----------
+    correlation : float32 (n_templates, n_frames)
+        Changed in place.
+    bank : Bank
+    k, frame : int
+        Template, and first frame of its window.
+    shift, amplitude : float
+        Sub-sample shift, and amplitude; negative to subtract.
+    """
     n_frames = correlation.shape[1]
-    centre = values.shape[1] // 2
-    whole = int(np.floor(delta))
-    taps = _fractional_taps(delta - whole)
-    start = max(0, frame - centre - 1)
-    stop = min(n_frames, frame + centre + 2)
-    for entry in range(ptr[k], ptr[k + 1]):
-        j = neighbours[entry]
-        row = values[entry]
+    n_lags = bank.overlaps.shape[1]
+    centre = n_lags // 2
+    whole, taps = fractional_taps(-shift)
+    n_taps = taps.size
+    first = frame - centre - whole - n_taps // 2  # where the row's first entry reaches
+    row = np.zeros(n_lags + 2 * n_taps)
+    moved = np.zeros(n_lags + n_taps)
+    start, stop = max(0, first), min(n_frames, first + moved.size)
+    for entry in range(bank.ptr[k], bank.ptr[k + 1]):
+        row[n_taps : n_taps + n_lags] = bank.overlaps[entry]
+        moved[:] = 0.0
+        for tap in range(n_taps):
+            for at in range(moved.size):
+                moved[at] += taps[tap] * row[at + tap + 1]
+        target = correlation[bank.neighbours[entry]]
         for at in range(start, stop):
-            lag = at - frame + centre + whole
-            correlation[j, at] -= amplitude * _interpolate(row, lag, taps)
+            target[at] += amplitude * moved[at - first]

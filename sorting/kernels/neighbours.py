@@ -36,6 +36,7 @@ def nearest_channels(distance_um: np.ndarray, n_nearest: int) -> np.ndarray:
     int64 (n_channels, min(n_nearest, n_channels))
         -1 where the shank has fewer channels.
     """
-    order = np.argsort(distance_um, axis=1, kind="stable")[:, :n_nearest]
+    itself_first = distance_um - np.eye(distance_um.shape[0])
+    order = np.argsort(itself_first, axis=1, kind="stable")[:, :n_nearest]
     reachable = np.isfinite(np.take_along_axis(distance_um, order, axis=1))
     return np.where(reachable, order, -1)

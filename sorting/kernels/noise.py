@@ -1,6 +1,7 @@
 """What the recording looks like between spikes: levels and covariance."""
 
 import numpy as np
+from numba import njit
 
 __all__ = ["MAD_TO_SD", "masked_covariance", "noise_level"]
 
@@ -21,8 +22,12 @@ def noise_level(traces: np.ndarray) -> np.ndarray:
     """
     if traces.shape[0] == 0:
         return np.zeros(traces.shape[1])
-    centred = np.abs(traces - np.median(traces, axis=0))
-    return MAD_TO_SD * np.median(centred, axis=0).astype(np.float64)
+    by_channel = (
+        traces.T.copy()
+    )  # a median over contiguous memory is several times faster
+    by_channel -= np.median(by_channel, axis=1, keepdims=True)
+    np.abs(by_channel, out=by_channel)
+    return MAD_TO_SD * np.median(by_channel, axis=1).astype(np.float64)
 
 
 def masked_covariance(
@@ -48,20 +53,34 @@ def masked_covariance(
     products, counts : float64 (n_channels, n_channels)
         Covariance is products / counts; both add up over chunks.
     """
-    quiet = _dilate(np.abs(traces) > threshold * noise_levels, exclude_frames) == 0
-    masked = np.where(quiet, traces, 0).astype(np.float32)
-    weights = quiet.astype(np.float32)
+    limits = (threshold * noise_levels).astype(np.float32)
+    weights = _quiet(traces, limits, exclude_frames)
+    masked = traces * weights
     return (
         (masked.T @ masked).astype(np.float64),
         (weights.T @ weights).astype(np.float64),
     )
 
 
-def _dilate(events: np.ndarray, half_width: int) -> np.ndarray:
-    """Count events within `half_width` frames of each frame, per channel."""
-    total = np.cumsum(events, axis=0, dtype=np.int32)
-    n_frames = events.shape[0]
-    last = np.minimum(np.arange(n_frames) + half_width, n_frames - 1)
-    first = np.arange(n_frames) - half_width - 1
-    before = np.where((first >= 0)[:, None], total[np.maximum(first, 0)], 0)
-    return total[last] - before
+@njit(cache=True, nogil=True)
+def _quiet(traces, limits, half_width):
+    """1 where a channel stays within its limit for `half_width` frames around."""
+    n_frames, n_channels = traces.shape
+    weights = np.ones((n_frames, n_channels), np.float32)
+    since = np.full(n_channels, half_width + 1)
+    for frame in range(n_frames):
+        for channel in range(n_channels):
+            since[channel] += 1
+            if abs(traces[frame, channel]) > limits[channel]:
+                since[channel] = 0
+            if since[channel] <= half_width:
+                weights[frame, channel] = 0
+    since[:] = half_width + 1
+    for frame in range(n_frames - 1, -1, -1):
+        for channel in range(n_channels):
+            since[channel] += 1
+            if abs(traces[frame, channel]) > limits[channel]:
+                since[channel] = 0
+            if since[channel] <= half_width:
+                weights[frame, channel] = 0
+    return weights

@@ -30,11 +30,28 @@ def drop_duplicates(spikes: np.ndarray, refractory_frames: int) -> np.ndarray:
     """
     keep = np.ones(spikes.size, bool)
     order = np.lexsort((spikes["time"], spikes["unit"]))
-    first, second = order[:-1], order[1:]
-    close = (spikes["unit"][first] == spikes["unit"][second]) & (
-        spikes["time"][second] - spikes["time"][first] <= refractory_frames
+    close = (np.diff(spikes["unit"][order]) == 0) & (
+        np.diff(spikes["time"][order]) <= refractory_frames
     )
-    for a, b in zip(first[close], second[close], strict=True):
-        if keep[a]:
-            keep[b if spikes["objective"][b] <= spikes["objective"][a] else a] = False
+    # runs of spikes each close to the next one: few, and short
+    starts = np.flatnonzero(close & ~np.concatenate([[False], close[:-1]]))
+    for start in starts:
+        stop = start + 1
+        while stop < close.size and close[stop]:
+            stop += 1
+        _thin(spikes, order[start : stop + 1], refractory_frames, keep)
     return keep
+
+
+def _thin(
+    spikes: np.ndarray, run: np.ndarray, refractory_frames: int, keep: np.ndarray
+) -> None:
+    """Keep the best spike of a run, drop those too near to it, and so on."""
+    best_first = run[np.argsort(-spikes["objective"][run], kind="stable")]
+    taken: list[int] = []
+    for at in best_first:
+        gaps = [abs(spikes["time"][at] - time) for time in taken]
+        if gaps and min(gaps) <= refractory_frames:
+            keep[at] = False
+        else:
+            taken.append(spikes["time"][at])

@@ -75,7 +75,7 @@ def recentre(
         Where the extremum is.
     """
     n_templates, n_wide, n_channels = waveforms.shape
-    flat = np.abs(waveforms).reshape(n_templates, -1).argmax(axis=1)
+    flat = np.abs(waveforms).reshape(n_templates, n_wide * n_channels).argmax(axis=1)
     extremum, channels = np.divmod(flat, n_channels)
     return np.clip(extremum - frames_before, 0, n_wide - n_frames), channels
 
@@ -168,7 +168,7 @@ def pair_similarity(
     at = window.argmax(axis=1)
     best = window[np.arange(at.size), at].astype(np.float64)
     first, second = first[keep], second[keep]
-    return first, second, 2 * best / (norms[first] + norms[second]), at - max_lag
+    return first, second, 2 * best / (norms[first] + norms[second]), max_lag - at
 
 
 def merge_sets(

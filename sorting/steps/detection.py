@@ -73,7 +73,8 @@ class _Detector:
         """Return the peaks of a chunk whose trough lies in its core."""
         piece, traces = self.whitener.read(index, 2 * self.width)
         lead = self.width if piece.at_start else 0
-        traces = np.concatenate([np.zeros((lead, traces.shape[1]), "f4"), traces])
+        if lead:  # windows may begin before the stream
+            traces = np.pad(traces, ((lead, 0), (0, 0)))
         energy = matched_energy(
             traces, self.prototypes, self.filters, self.config.polarity
         )

@@ -4,13 +4,15 @@ Filtering itself happens on the way, whenever a later step reads a chunk: the ra
 is never changed and no copy is needed.
 """
 
+from pathlib import Path
+
 import numpy as np
 
 from circus_io.atomic import atomic_path
 from sorting.chunk_map import own_items
 from sorting.steps.context import Context
 
-__all__ = ["run"]
+__all__ = ["filtered_path", "run"]
 
 
 def run(context: Context) -> dict[str, np.ndarray]:
@@ -21,11 +23,16 @@ def run(context: Context) -> dict[str, np.ndarray]:
     return {"sos": np.zeros((0, 6)) if sos is None else sos}
 
 
+def filtered_path(folder: Path) -> Path:
+    """Return where the filtered recording is, in the folder of the results."""
+    return folder / "filtered.dat"
+
+
 def _write_filtered(context: Context) -> None:
     """Write float32 µV of the analysed channels, streams end to end."""
     front_end = context.front_end
-    path = context.store.folder.parent / "filtered.dat"
-    partial = path.with_name("filtered.dat.partial")
+    path = filtered_path(context.result_path.parent)
+    partial = context.store.open_parts("filtering", context.digest) / path.name
     grid = front_end.grid
     lengths = [stop - start for start, stop in map(grid.bounds, range(len(grid)))]
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)

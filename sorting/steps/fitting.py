@@ -7,7 +7,7 @@ import numpy as np
 from circus_io.atomic import atomic_path
 from sorting.chunk_map import own_items
 from sorting.kernels.basis import correlations
-from sorting.kernels.matching import correlate, find_spikes
+from sorting.kernels.matching import Bank, correlate, find_spikes
 from sorting.kernels.overlaps import overlap_table
 from sorting.kernels.spikes import SPIKE, drop_duplicates
 from sorting.kernels.template_shapes import template_norms
@@ -58,25 +58,40 @@ class _Matcher:
     """The template bank and the matching of one chunk."""
 
     def __init__(self, context: Context):
-        bank = context.store.load("templates")
+        templates = context.store.load("templates")
         self.context = context
         self.config = context.config.fitting
         self.before = context.config.whitening.frames_before
-        self.basis = bank["basis"]
-        self.coefficients = bank["coefficients"]
-        self.norms = template_norms(self.coefficients)
-        self.overlaps = overlap_table(self.coefficients, correlations(self.basis))
+        self.basis = templates["basis"]
+        self.coefficients = templates["coefficients"]
+        self.bank = self._bank()
         matrix = context.store.load("whitening")["matrix"]
         self.whitener = Whitener(context.front_end, matrix)
+
+    def _bank(self) -> Bank:
+        norms = template_norms(self.coefficients)
+        table = overlap_table(self.coefficients, correlations(self.basis))
+        low, high = self.config.amplitude_bounds
+        return Bank(
+            norms=norms,
+            lams=np.full(norms.size, self.config.amplitude_sd**-2),
+            floors=np.full(norms.size, self.config.min_norm**2),
+            a_min=np.full(norms.size, float(low)),
+            a_max=np.full(norms.size, float(high)),
+            ptr=table.ptr,
+            neighbours=table.neighbours,
+            overlaps=table.values,
+        )
 
     def match(self, index: int) -> np.ndarray:
         """Return the spikes whose trough lies in the core of a chunk."""
         width = self.basis.shape[1]
-        if not len(self.norms):
+        if not len(self.coefficients):
             return np.empty(0, SPIKE)
         piece, traces = self.whitener.read(index, MARGIN * width)
         lead = width if piece.at_start else 0
-        traces = np.concatenate([np.zeros((lead, traces.shape[1]), "f4"), traces])
+        if lead:  # windows may begin before the stream
+            traces = np.pad(traces, ((lead, 0), (0, 0)))
         correlation = correlate(traces, self.basis, self.coefficients)
         spikes = self._place(correlation)
         spikes["time"] += piece.first_frame - lead + self.before
@@ -84,20 +99,8 @@ class _Matcher:
         return spikes[inside & self.context.front_end.alive(spikes["time"])]
 
     def _place(self, correlation: np.ndarray) -> np.ndarray:
-        n_units = self.norms.size
-        low, high = self.config.amplitude_bounds
         frames, units, shifts, amplitudes, gains = find_spikes(
-            correlation,
-            self.norms,
-            np.full(n_units, self.config.amplitude_sd**-2),
-            np.full(n_units, self.config.min_norm**2),
-            np.full(n_units, float(low)),
-            np.full(n_units, float(high)),
-            self.overlaps.ptr,
-            self.overlaps.neighbours,
-            self.overlaps.values,
-            self.config.refractory_frames,
-            MAX_ROUNDS,
+            correlation, self.bank, self.config.refractory_frames, MAX_ROUNDS
         )
         spikes = np.empty(frames.size, SPIKE)
         spikes["time"], spikes["unit"] = frames, units

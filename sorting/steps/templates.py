@@ -23,7 +23,7 @@ from sorting.steps.context import Context, Whitener
 
 __all__ = ["run"]
 
-MAX_CHANNELS = 64  # on which a template is looked for
+MAX_CHANNELS = 48  # on which a template is looked for
 MIN_PEAK = 0.35  # noise sd of an averaged channel that belongs to the support
 ENERGY = 0.995  # of all templates, that their basis keeps
 COMPONENTS = (6, 12)
@@ -39,19 +39,15 @@ def run(context: Context) -> dict[str, np.ndarray]:
 
 @dataclass(frozen=True, eq=False)
 class _Averages:
-    """Wide averages of the clusters, whitened and in µV, on local channels."""
+    """Wide averages of the clusters, on the channels near each.
+
+    `whitened` and `filtered` are (n_clusters, n_wide, n_local); `channels` is
+    (n_clusters, n_local), -1 where a shank has fewer.
+    """
 
     whitened: np.ndarray
     filtered: np.ndarray
     channels: np.ndarray
-
-    def dense(self, waveforms: np.ndarray, members, n_channels: int) -> np.ndarray:
-        """Spread the local channels of some clusters over the whole probe."""
-        spread = np.zeros((len(members), waveforms.shape[1], n_channels), np.float32)
-        for row, member in enumerate(members):
-            local = self.channels[member]
-            spread[row][:, local[local >= 0]] = waveforms[member][:, local >= 0]
-        return spread
 
 
 def _average(context: Context, clusters: dict) -> _Averages | None:
@@ -76,11 +72,17 @@ def _average(context: Context, clusters: dict) -> _Averages | None:
         add_snippets(sums[1], piece.traces, starts[mine], owners[mine], near)
         np.add.at(counts, owners[mine], 1)
     counts = sum_integers(context.comm, counts)
-    sums = sum_integers(context.comm, sums)
-    if context.comm.rank:
-        return None
-    means = sums / (FIXED_POINT * np.maximum(counts, 1)[:, None, None])
-    return _Averages(means[0], means[1], near)
+    means = [_mean_over_ranks(context, part, counts) for part in sums]
+    return None if context.comm.rank else _Averages(*means, near)
+
+
+def _mean_over_ranks(context: Context, sums: np.ndarray, counts: np.ndarray):
+    """Add the sums of all ranks, cluster by cluster to keep memory low; (K, ...) f4."""
+    means = np.empty(sums.shape, np.float32)
+    for cluster in range(len(sums)):
+        total = sum_integers(context.comm, sums[cluster])
+        means[cluster] = total / (FIXED_POINT * max(int(counts[cluster]), 1))
+    return means
 
 
 def _chunks_of(context: Context, times: np.ndarray) -> list[int]:
@@ -97,34 +99,81 @@ def _make_templates(context, clusters, averages) -> dict[str, np.ndarray]:
     n_frames = config.whitening.template_frames
     before = config.whitening.frames_before
     starts, _ = recentre(averages.whitened, before, n_frames)
-    members = np.arange(starts.size)
-    wide = averages.dense(averages.whitened, members, context.n_channels)
-    centred = _cut(wide, starts, n_frames)
-    supported = _supported(context, centred)
+    centred = _cut(averages.whitened, starts, n_frames)
+    supported = _supported(centred, averages.channels)
     basis = _basis_of(supported, n_frames)
-    coefficients = _project(supported, basis)
+    coefficients = _project(supported, averages.channels, basis, context.n_channels)
     sets, lags = _find_duplicates(context, coefficients, basis, clusters["size"])
-    wide_uv = averages.dense(averages.filtered, members, context.n_channels)
-    sizes = clusters["size"].astype(np.float64)
     groups = [np.flatnonzero(sets == s) for s in range(int(sets.max(initial=-1)) + 1)]
-    whitened, filtered = (
-        np.array(
-            [
-                average_sets(source[g], starts[g] + lags[g], sizes[g], n_frames)
-                for g in groups
-            ]
-        ).reshape(-1, n_frames, context.n_channels)
-        for source in (wide, wide_uv)
-    )
-    supported = _supported(context, whitened)
-    coefficients = _project(supported, basis)
-    keep = np.sqrt(template_norms(coefficients)) >= config.fitting.min_norm
+    merged = [
+        _join(averages, g, starts[g] + lags[g], clusters["size"][g], context, basis)
+        for g in groups
+    ]
+    merged = [m for m in merged if m.norm >= config.fitting.min_norm]
     return {
         "basis": basis,
-        "coefficients": coefficients[keep],
-        "size": np.array([sizes[g].sum() for g in groups], np.int64)[keep],
-        **_sparse(filtered[keep], coefficients[keep]),
+        "coefficients": np.array([m.dense(context.n_channels) for m in merged]).reshape(
+            -1, context.n_channels, basis.shape[0]
+        ),
+        "size": np.array([m.size for m in merged], np.int64),
+        "ptr": np.cumsum([0, *(m.channels.size for m in merged)]).astype(np.int64),
+        "channels": np.concatenate(
+            [np.zeros(0, np.int32), *(m.channels for m in merged)]
+        ).astype(np.int32),
+        "waveforms": np.concatenate(
+            [np.zeros((0, n_frames), np.float32), *(m.filtered for m in merged)]
+        ),
     }
+
+
+@dataclass(frozen=True, eq=False)
+class _Template:
+    """A template on its support: coefficients (n, P), waveforms in µV (n, T)."""
+
+    channels: np.ndarray
+    coefficients: np.ndarray
+    filtered: np.ndarray
+    size: int
+
+    @property
+    def norm(self) -> float:
+        return float(np.sqrt((self.coefficients.astype(np.float64) ** 2).sum()))
+
+    def dense(self, n_channels: int) -> np.ndarray:
+        spread = np.zeros((n_channels, self.coefficients.shape[1]), np.float32)
+        spread[self.channels] = self.coefficients
+        return spread
+
+
+def _join(averages, members, starts, sizes, context, basis) -> _Template:
+    """Average the clusters of one unit, aligned, on all channels near any of them."""
+    n_frames = basis.shape[1]
+    whitened, filtered = (
+        average_sets(
+            _spread(source[members], averages.channels[members], context.n_channels),
+            starts,
+            sizes.astype(np.float64),
+            n_frames,
+        )
+        for source in (averages.whitened, averages.filtered)
+    )
+    radius = context.config.templates.radius_um
+    support = support_mask(whitened[None], context.distance_um, radius, MIN_PEAK)[0]
+    channels = np.flatnonzero(support)
+    return _Template(
+        channels,
+        (basis @ whitened[:, channels]).T.astype(np.float32),
+        filtered[:, channels].T.astype(np.float32),
+        int(sizes.sum()),
+    )
+
+
+def _spread(waveforms, channels, n_channels: int) -> np.ndarray:
+    """Put local channels (m, n_wide, n_local) in their places (m, n_wide, C)."""
+    spread = np.zeros((*waveforms.shape[:2], n_channels), np.float32)
+    for row, (waveform, local) in enumerate(zip(waveforms, channels, strict=True)):
+        spread[row][:, local[local >= 0]] = waveform[:, local >= 0]
+    return spread
 
 
 def _cut(wide: np.ndarray, starts: np.ndarray, n_frames: int) -> np.ndarray:
@@ -132,13 +181,10 @@ def _cut(wide: np.ndarray, starts: np.ndarray, n_frames: int) -> np.ndarray:
     return np.take_along_axis(wide, window[:, :, None], axis=1)
 
 
-def _supported(context: Context, waveforms: np.ndarray) -> np.ndarray:
-    """Set channels that hold only noise to zero."""
-    if not len(waveforms):
-        return waveforms
-    radius = context.config.templates.radius_um
-    mask = support_mask(waveforms, context.distance_um, radius, MIN_PEAK)
-    return waveforms * mask[:, None, :]
+def _supported(waveforms: np.ndarray, channels: np.ndarray) -> np.ndarray:
+    """Set local channels that hold only noise to zero."""
+    peaks = np.abs(waveforms).max(axis=1, initial=0)
+    return waveforms * ((peaks > MIN_PEAK) & (channels >= 0))[:, None, :]
 
 
 def _basis_of(waveforms: np.ndarray, n_frames: int) -> np.ndarray:
@@ -151,8 +197,13 @@ def _basis_of(waveforms: np.ndarray, n_frames: int) -> np.ndarray:
     return basis[: max(least, enough)]
 
 
-def _project(waveforms: np.ndarray, basis: np.ndarray) -> np.ndarray:
-    return np.einsum("ktc,pt->kcp", waveforms, basis).astype(np.float32)
+def _project(waveforms, channels, basis, n_channels) -> np.ndarray:
+    """Coefficients on all channels, (K, C, P)."""
+    local = np.einsum("ktc,pt->kcp", waveforms, basis).astype(np.float32)
+    dense = np.zeros((len(local), n_channels, basis.shape[0]), np.float32)
+    for row, near in enumerate(channels):
+        dense[row, near[near >= 0]] = local[row, near >= 0]
+    return dense
 
 
 def _find_duplicates(context, coefficients, basis, sizes):
@@ -173,13 +224,3 @@ def _find_duplicates(context, coefficients, basis, sizes):
             low, high = min(leader, member), max(leader, member)
             lags[member] = between[low, high] * (1 if leader == low else -1)
     return sets, lags
-
-
-def _sparse(waveforms: np.ndarray, coefficients: np.ndarray) -> dict[str, np.ndarray]:
-    support = np.any(coefficients != 0, axis=2)
-    units, channels = np.nonzero(support)
-    return {
-        "ptr": np.concatenate([[0], np.cumsum(support.sum(axis=1))]).astype(np.int64),
-        "channels": channels.astype(np.int32),
-        "waveforms": waveforms[units, :, channels].astype(np.float32),
-    }

@@ -9,6 +9,7 @@ from circus_io import (
     ChunkError,
     DataFile,
     FormatError,
+    JoinedRecording,
     MissingParameterError,
     NotWritableError,
     RecordingNotFoundError,
@@ -151,9 +152,9 @@ def test_all_missing_parameters_are_named_with_what_was_given():
         _required_fields = {"rows": int, "columns": int, "rate": float}  # noqa: RUF012
 
     with pytest.raises(MissingParameterError) as caught:
-        Needy(None, {"rows": 3, "colums": 2})
+        Needy(None, {"rows": 3, "color": 2})
     assert str(caught.value) == (
-        "counting files need columns (int), rate (float); given: colums, rows"
+        "counting files need columns (int), rate (float); given: color, rows"
     )
 
 
@@ -270,6 +271,43 @@ def test_a_wrapper_without_hooks_says_so():
         NotImplementedError, match="neither _read_frames nor read_chunk"
     ):
         Nothing(None, {"n_frames": 20})[:]
+
+
+# ------------------------------------------------------------------------------ joining
+
+
+def test_recordings_of_any_kind_are_joined_with_their_gaps():
+    far = 2**33
+    parts = [
+        ArrayRecording(X[:30], 1000, far),
+        ArrayRecording(X[30:70], 1000, far + 50),
+    ]
+    nested = JoinedRecording(parts)
+    recording = JoinedRecording([nested, ArrayRecording(X[70:], 1000)])
+    assert [source.t_start - far for source in recording.streams] == [0, 50, 90]
+    assert np.array_equal(recording[far + 50 : far + 120], X[30:])
+    copy = pickle.loads(pickle.dumps(recording))
+    cores = [chunk.core for chunk in copy.chunks(17, (-4, 4))]
+    assert np.array_equal(np.concatenate(cores), X)
+    with pytest.raises(ChunkError, match="not recorded"):
+        recording[far : far + 60]
+
+
+def test_only_recordings_that_agree_are_joined():
+    with pytest.raises(StreamError, match="differ in sampling_rate"):
+        JoinedRecording([ArrayRecording(X, 1000), ArrayRecording(X, 2000)])
+    with pytest.raises(StreamError, match="empty"):
+        JoinedRecording([])
+
+
+def test_a_joined_recording_is_written_if_all_parts_are():
+    arrays = [np.zeros((5, 4), np.int16) for _ in range(2)]
+    recording = JoinedRecording([ArrayRecording(samples, 1000) for samples in arrays])
+    with recording.open("r+"):
+        recording.set_data(3, X[:4])
+    assert np.array_equal(np.concatenate(arrays)[3:7], X[:4])
+    with pytest.raises(NotWritableError):
+        JoinedRecording([Counting(None, {"n_frames": 2})]).open("r+")
 
 
 # ----------------------------------------------------------------- writing, opening

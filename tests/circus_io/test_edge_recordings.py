@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from circus_io import ArrayRecording, open_recording
+from circus_io import ArrayRecording, JoinedRecording, open_recording
 from circus_io.files.raw_binary import RawBinaryFile
 
 FAR = 2**32 + 1000
@@ -32,23 +32,16 @@ def test_tiny(tmp_path, shape, dtype):
 
 
 def test_an_empty_stream_between_others():
-    parts = [ArrayRecording(np.full((n, 2), n, np.int16), 1000) for n in (5, 0, 3)]
-
-    class Joined(ArrayRecording):
-        is_streamable = ("joined",)
-
-        def __init__(self):
-            self.samples = parts[0].samples
-            super(ArrayRecording, self).__init__(
-                None, {"sampling_rate": 1000, "gain": 1}, stream_mode="joined"
-            )
-
-        def set_streams(self, stream_mode):
-            self._set_one_after_another(parts)
-            return parts
-
-    recording = Joined()
-    assert [source.t_start for source in recording.streams] == [0, 0, 0]
+    samples = np.arange(16, dtype=np.int16).reshape(8, 2)
+    parts = [ArrayRecording(samples[a:b], 1000) for a, b in ((0, 5), (5, 5), (5, 8))]
+    recording = JoinedRecording(parts)
+    assert [source.t_start for source in recording.streams] == [0, 5, 5]
+    chunks = list(recording.chunks(2, (-1, 1)))
+    assert [chunk.stream for chunk in chunks] == [0, 0, 0, 2, 2]
+    assert [chunk.padding for chunk in chunks][2:] == [(-1, 0), (0, 1), (-1, 0)]
+    assert np.array_equal(np.concatenate([chunk.core for chunk in chunks]), samples)
+    assert np.array_equal(recording[:], samples)
+    assert recording.analyze(2) == (5, 1)
 
 
 def test_constant_and_nan_samples_pass_through():

@@ -1,11 +1,9 @@
-import ctypes
 import os
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-import threadpoolctl
 
 from circus_io import parallel
 from circus_io.errors import LaunchError, MissingDependencyError, StepError
@@ -125,23 +123,6 @@ def test_errors_pass_through_one_rank():
         raise StepError("no peaks")
 
 
-def test_limit_threads_holds_in_numpy_and_is_undone():
-    before = threadpoolctl.threadpool_info()
-    with parallel.limit_threads():
-        np.ones((50, 50)) @ np.ones((50, 50))
-        now = threadpoolctl.threadpool_info()
-        assert now
-        assert {pool["num_threads"] for pool in now} == {1}
-    assert threadpoolctl.threadpool_info() == before
-
-
-def test_limit_threads_says_which_library_keeps_threads(monkeypatch):
-    pool = {"prefix": "libgomp", "num_threads": 8}
-    monkeypatch.setattr(parallel, "threadpool_info", lambda: [pool])
-    with pytest.raises(LaunchError, match=r"libgomp \(8\)"):
-        parallel.limit_threads()
-
-
 def test_world_of_the_expected_size_passes():
     parallel.check_world(SerialComm(), 1)
     parallel.check_world(FakeWorld(3), 3)
@@ -217,14 +198,3 @@ def test_launched_without_mpi4py_names_the_extra(tmp_path):
     done = run_python(code, PMI_SIZE="2", PYTHONPATH=str(tmp_path))
     assert "circus-toolkit[mpi]" in done.stdout, done.stderr
     assert issubclass(MissingDependencyError, ImportError)
-
-
-def test_thread_variables_are_those_the_c_library_sees(monkeypatch):
-    for variable in parallel.THREAD_VARIABLES:
-        monkeypatch.setenv(variable, "7")
-    parallel.set_thread_variables()
-    if os.name == "posix":
-        getenv = ctypes.CDLL(None).getenv
-        getenv.restype = ctypes.c_char_p
-        assert getenv(b"OPENBLAS_NUM_THREADS") == b"1"
-    assert {os.environ[name] for name in parallel.THREAD_VARIABLES} == {"1"}

@@ -154,6 +154,23 @@ def test_a_relative_file_starts_at_its_folder(tmp_path, monkeypatch):
     assert get_format("mine.py:LabFile", folder=tmp_path) is wrapper
 
 
+def test_the_example_runs():
+    script = EXAMPLE.rpartition(":")[0]
+    done = subprocess.run(
+        [sys.executable, "-W", "error", script],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("LabFile('rec.lab', 1000 frames × 4 channels")
+    assert [line.rpartition(" ")[0] for line in lines[1:]] == [
+        "0 400 (0, 10)",
+        "400 800 (-10, 10)",
+        "800 1000 (-10, 0)",
+    ]
+
+
 @pytest.mark.parametrize(
     ("spec", "says"),
     [

@@ -105,6 +105,9 @@ def test_it_makes_streams_of_its_own_with_gaps(tmp_path):
     assert numpy.array_equal(recording[1000:1300], wanted[200:])
     assert numpy.array_equal(recording.get_snippet(1350, 7), wanted[:7])
     assert recording.get_data(3, 100)[1] == 1350
+    source = recording.streams[1]
+    assert numpy.array_equal(source[1360:1365], wanted[10:15])
+    assert source.get_data(1, 100)[1] == 1450
     with pytest.raises(IndexError, match="frame 1300 is not recorded"):
         recording[1290:1360]
 

@@ -1,11 +1,21 @@
-"""A result built by hand, for the tests of what a sort leaves behind."""
+"""Results built by hand; recordings with known spikes, and ways to sort them."""
 
-from collections.abc import Callable
-from dataclasses import replace
+import hashlib
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+import sorting
+from circus_io.params import build_params
+from circus_io.probe import Probe
+from circus_io.synthetic import GroundTruth, SyntheticRecording
 from sorting.quality import unit_table
 from sorting.results import ChannelTable, Result, StreamTable, UnitTable
 
@@ -127,3 +137,125 @@ def same_result() -> Callable[[Result, Result], None]:
             assert left.dtype.kind == right.dtype.kind
 
     return same
+
+
+# recordings and sorts ---------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Sorted:
+    """A recording on disk and the folder of its sort.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+        The recording.
+    folder : pathlib.Path
+        What the sort left behind.
+    """
+
+    path: Path
+    folder: Path
+
+    @property
+    def result_path(self) -> Path:
+        return self.folder / f"{self.path.stem}.sorting.hdf5"
+
+
+@pytest.fixture(scope="session")
+def tetrode(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three neurons on a tetrode, 30 s: raw data, ``.params``, ``.prb``, read-only.
+
+    20 chunks: the fit keeps its spikes in two parts.
+    """
+    folder = tmp_path_factory.mktemp("tetrode")
+    recording = SyntheticRecording(
+        layout="tetrode",
+        n_channels=4,
+        duration_s=30,
+        n_units=3,
+        snr=(8.0, 12.0, 18.0),
+        rate_range_hz=(3.0, 10.0),
+        seed=3,
+    )
+    path = recording.write(folder / "rec.dat")
+    path.chmod(0o444)
+    return path
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tetrode: Path, tmp_path_factory: pytest.TempPathFactory) -> Sorted:
+    """Sort the tetrode recording on one rank, with a filtered file."""
+    folder = tmp_path_factory.mktemp("undisturbed") / "out"
+    arguments = ["-c", "1", "--set", "circus.filtered_file=True"]
+    command = [sys.executable, "-m", "circus_cli", "sort", tetrode, *arguments]
+    subprocess.run([*command, "--output-dir", folder], check=True, capture_output=True)
+    return Sorted(tetrode, folder)
+
+
+@pytest.fixture
+def sort_here(tmp_path: Path) -> Callable[..., sorting.Result]:
+    """``sort_here(recording, probe, {"detection.peaks": "both"})``, in this process.
+
+    The sort goes to ``tmp_path / "out"``, or to another folder by `name`.
+    """
+
+    def sort_here(
+        recording: Any,
+        probe: Probe,
+        changes: Mapping[str, Any] | None = None,
+        name: str = "out",
+        **keywords: Any,
+    ) -> sorting.Result:
+        return sorting.sort(
+            recording,
+            parameters=build_params(changes or {}),
+            probe=probe,
+            output_dir=tmp_path / name,
+            **keywords,
+        )
+
+    return sort_here
+
+
+@pytest.fixture(scope="session")
+def accuracy(
+    require: Callable[..., Any],
+) -> Callable[[GroundTruth, sorting.Result], np.ndarray]:
+    """``accuracy(truth, result)``: of each true unit, as SpikeInterface has it."""
+    require("pandas", extra="demo")
+    comparison = require("spikeinterface.comparison", extra="demo")
+    core = require("spikeinterface.core", extra="demo")
+
+    def accuracy(truth: GroundTruth, result: sorting.Result) -> np.ndarray:
+        if not len(result.spike_times):
+            return np.zeros(truth.n_units)
+        trains = (
+            (truth.spike_times, truth.spike_units, np.arange(truth.n_units)),
+            (result.spike_times, result.spike_units, np.arange(len(result))),
+        )
+        sortings = [
+            core.NumpySorting.from_samples_and_labels(
+                [times - result.t_start], [units], result.sampling_rate, unit_ids=ids
+            )
+            for times, units, ids in trains
+        ]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what pandas says to SpikeInterface
+            compared = comparison.compare_sorter_to_ground_truth(
+                *sortings, exhaustive_gt=True
+            )
+            table = compared.get_performance(method="by_unit", output="pandas")
+        return table["accuracy"].astype(float).to_numpy()
+
+    return accuracy
+
+
+@pytest.fixture(scope="session")
+def digest() -> Callable[[Path], str]:
+    """``digest(path)``: the SHA-256 of a file."""
+
+    def digest(path: Path) -> str:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+
+    return digest

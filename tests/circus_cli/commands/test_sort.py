@@ -232,6 +232,7 @@ def test_flags_without_a_meaning_are_refused(circus, folder, arguments, advice):
         (["-s", "0"], "-s says where a preview starts; add -p"),
         (["--keep-going"], "--keep-going belongs to -b"),
         (["--set", "radius=3"], "expected section.key=value"),
+        (["-m", ""], "-m names no step"),
         (["-m", "benchmarking"], "-m benchmarking does not exist here"),
     ],
 )

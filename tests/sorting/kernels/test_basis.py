@@ -10,6 +10,8 @@ from sorting.kernels.basis import (
 )
 
 TIME = np.arange(61)
+WIDTHS = np.linspace(2, 5, 20)
+ANGLES = np.linspace(0.1, 0.5, 20)
 
 
 def wave(time: np.ndarray, centre: float, width: float, angle: float) -> np.ndarray:
@@ -18,10 +20,8 @@ def wave(time: np.ndarray, centre: float, width: float, angle: float) -> np.ndar
     return -np.exp(-0.5 * x**2) * np.cos(angle * (time - centre))
 
 
-def family(n_waveforms: int = 20) -> np.ndarray:
-    widths = np.linspace(2, 5, n_waveforms)
-    angles = np.linspace(0.1, 0.5, n_waveforms)
-    return np.array([wave(TIME, 30, w, a) for w, a in zip(widths, angles, strict=True)])
+def family() -> np.ndarray:
+    return np.array([wave(TIME, 30, w, a) for w, a in zip(WIDTHS, ANGLES, strict=True)])
 
 
 @pytest.mark.parametrize("shift", [-2.0, -0.5, -0.125, 0, 0.3, 0.5, 1, 3.7])
@@ -36,7 +36,7 @@ def test_shift_delays_a_band_limited_waveform(shift, n_frames):
 
 
 def test_shift_works_on_the_last_axis_of_any_shape():
-    waves = family(6).reshape(2, 3, 61)
+    waves = family()[:6].reshape(2, 3, 61)
     shifted = shift_waveforms(waves, 0.25)
     np.testing.assert_allclose(shifted[1, 2], shift_waveforms(waves[1, 2], 0.25))
     assert shifted.shape == waves.shape
@@ -57,10 +57,11 @@ def test_energy_is_what_projection_keeps_at_sub_sample_positions():
     waveforms = family()
     basis, energy = fit_basis(waveforms, np.zeros((61, 61)), 5)
     shifts = np.arange(-4, 4) / 8
-    shifted = np.concatenate(
+    shifted = np.array(
         [
-            [wave(TIME, 30 + s, w, a) for s in shifts]
-            for w, a in zip(np.linspace(2, 5, 20), np.linspace(0.1, 0.5, 20), strict=True)
+            wave(TIME, 30 + shift, width, angle)
+            for shift in shifts
+            for width, angle in zip(WIDTHS, ANGLES, strict=True)
         ]
     )
     total = (shifted**2).sum()
@@ -102,9 +103,9 @@ def test_basis_does_not_depend_on_order_scale_or_polarity():
 def test_noise_covariance_is_taken_out():
     rng = np.random.default_rng(1)
     low = np.linalg.qr(rng.normal(size=(61, 3)))[0].T  # three directions of noise
-    amplitudes = rng.normal(10, 1, (20_000, 1))
+    amplitudes = rng.normal(10, 1, (5000, 1))
     signal = amplitudes * wave(TIME, 30, 3, 0.1) / 2
-    noise = rng.normal(0, 20, (20_000, 3)) @ low
+    noise = rng.normal(0, 20, (5000, 3)) @ low
     # what sub-sample positions do to that noise
     shifted = [shift_waveforms(low, s) for s in np.arange(-4, 4) / 8]
     covariance = 400 * np.mean([s.T @ s for s in shifted], axis=0)
@@ -168,6 +169,18 @@ def test_projection_equals_direct_correlation(
     assert projected.shape == (n_channels, n_components, n_frames)
     assert projected.dtype == np.float32
     np.testing.assert_allclose(projected, correlated(traces, basis), atol=2e-3)
+
+
+@pytest.mark.parametrize("n_frames", [5, 96, 100])
+def test_memory_that_is_given_again_leaves_nothing_behind(n_frames):
+    rng = np.random.default_rng(6)
+    basis = rng.normal(size=(3, 11)).astype(np.float32)
+    memory = np.full((18, 3, 100 + 31), np.nan, np.float32)
+    for n in (100, n_frames):
+        traces = rng.normal(size=(n, 18)).astype(np.float32)
+        projected = project(traces, basis, memory)
+        assert np.shares_memory(projected, memory)
+        np.testing.assert_allclose(projected, correlated(traces, basis), atol=1e-4)
 
 
 def test_windows_are_projected_as_the_whole_is():

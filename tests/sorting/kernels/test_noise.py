@@ -8,8 +8,9 @@ from sorting.kernels.noise import MAD_TO_SD, masked_covariance, noise_level
 
 def test_noise_level_is_the_scaled_median_absolute_deviation():
     rng = np.random.default_rng(0)
-    traces = rng.standard_t(2, (101, 3)).astype(np.float32) + [0, 50, -300]
-    levels = noise_level(traces.astype(np.float32))
+    offsets = np.array([0, 50, -300])
+    traces = (rng.standard_t(2, (101, 3)) + offsets).astype(np.float32)
+    levels = noise_level(traces)
     for channel, values in enumerate(traces.T.tolist()):
         centre = statistics.median(values)
         mad = statistics.median(abs(v - centre) for v in values)
@@ -22,7 +23,7 @@ def test_noise_level_of_a_gaussian_is_its_sd_whatever_the_spikes():
     traces = rng.normal(0, [1, 10, 25], (40_000, 3)).astype(np.float32)
     traces[::50] = -1000  # 2 % of the frames
     np.testing.assert_allclose(noise_level(traces), [1, 10, 25], rtol=0.04)
-    assert MAD_TO_SD == pytest.approx(1.4826, rel=1e-4)
+    np.testing.assert_allclose(MAD_TO_SD, 1.4826, rtol=1e-4)
 
 
 def test_noise_level_without_frames_or_variation_is_zero():
@@ -52,7 +53,7 @@ def test_masked_covariance_equals_the_double_loop(exclude_frames):
             expected = (traces[both, i].astype("f8") * traces[both, j]).sum()
             assert counts[i, j] == both.sum()
             assert products[i, j] == pytest.approx(expected, abs=1e-3)
-    assert quiet.any() == (exclude_frames < 300)
+    assert 0 < quiet.sum() < quiet.size
 
 
 def test_masked_covariance_is_that_of_the_noise_below_the_spikes():

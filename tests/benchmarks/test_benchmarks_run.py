@@ -1,0 +1,97 @@
+"""The benchmarks run, and what they print is what they measured."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sorting.pipeline import STEPS
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+NUMBER = r"-?\d+\.\d+"
+
+
+def run(*arguments):
+    done = subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=BENCHMARKS,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def assert_states_the_machine(text):
+    for what in ("processor", "system", "versions", "load"):
+        assert re.search(rf"^{what} +\S", text, re.MULTILINE), what
+    assert "numpy " in text
+
+
+def test_reading_and_filtering():
+    text = run("recording.py", "--quick")
+    assert_states_the_machine(text)
+    rows = re.findall(
+        rf"^(\S.*?)  +({NUMBER})   (\S.*?)  +({NUMBER}) +({NUMBER})$",
+        text,
+        re.MULTILINE,
+    )
+    assert len(rows) == 5
+    for name, ours, _, bare, ratio in rows:
+        assert float(ours) > 1, name
+        assert float(ratio) == pytest.approx(float(ours) / float(bare), rel=0.02)
+    # one pass of compiled code against one of scipy, on the same samples
+    ratios = {name: float(ratio) for name, *_, ratio in rows}
+    assert ratios["band-pass"] > 1
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux")
+def test_cost_of_a_sort():
+    text = run("sorting_cost.py", "--quick")
+    assert_states_the_machine(text)
+    costs, _, memory = text.partition("private memory")
+    total = [0.0, 0.0]
+    for step in STEPS:
+        row = re.search(rf"^  {step} +({NUMBER}) +({NUMBER}) +{NUMBER}$", costs, re.M)
+        assert row, step
+        total = [
+            sum(pair) for pair in zip(total, map(float, row.groups()), strict=True)
+        ]
+    row = re.search(rf"^  all +({NUMBER}) +({NUMBER}) +({NUMBER})$", costs, re.M)
+    short, long, more = map(float, row.groups())
+    assert [short, long] == pytest.approx(total, abs=0.002)
+    # 8 s cost what 4 s cost, and 4 more seconds
+    assert 8 * long == pytest.approx(4 * short + 4 * more, abs=0.01)
+    rows = dict(
+        re.findall(rf"^  (.+?)  +({NUMBER}) +{NUMBER} +{NUMBER}$", memory, re.M)
+    )
+    assert 0 < float(rows["before the sort"]) < float(rows["at most"])
+    assert float(rows["at most"]) == max(map(float, rows.values()))
+    found = re.search(r"^spikes found +(\d+) +(\d+)$", text, re.MULTILINE)
+    assert 0 < int(found[1]) < int(found[2])
+
+
+MAP_AND_ALLOCATE = """
+import os, numpy as np
+from sorting_cost import private_mb
+size = 60 * 2**20
+np.memmap({path!r}, np.uint8, 'w+', shape=size)[:] = 1
+before = private_mb(os.getpid())
+mapped = np.memmap({path!r}, np.uint8, 'r')
+assert int(mapped.sum()) == size
+after_mapping = private_mb(os.getpid())
+own = np.ones(size, np.uint8)
+print(after_mapping - before, private_mb(os.getpid()) - after_mapping)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux")
+def test_private_memory_leaves_mapped_files_out(tmp_path):
+    """60 MB of a mapped file do not count, 60 MB of an array do."""
+    code = MAP_AND_ALLOCATE.format(path=str(tmp_path / "mapped"))
+    mapped, allocated = map(float, run("-c", code).split())
+    assert abs(mapped) < 5
+    assert allocated == pytest.approx(60, abs=3)
