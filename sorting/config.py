@@ -26,6 +26,7 @@ EXCLUSION_MS = 0.5  # two peaks nearer than this, in space too, are one
 EXTENSION_MS = 30.0  # of the odd reflection at the ends of a stream
 MAX_CHUNK_SAMPLES = 30720 * 384  # bounds the memory of a chunk on large arrays
 CHUNK_FRAMES = 30720
+MAX_SAMPLE = 5000  # peaks per channel: more cost memory and find no more units
 
 # A spike that reaches the classic threshold (in MAD of one channel) has at least this
 # many times its peak in matched-filter energy, which gathers the whole waveform.
@@ -84,9 +85,13 @@ class ClusteringConfig:
 
 @dataclass(frozen=True)
 class TemplatesConfig:
-    """Templates alike by at least `merge_similarity` are one unit."""
+    """Templates alike by at least `merge_similarity` are one unit.
+
+    One of which others together explain `mixture_explained` is a mixture of them.
+    """
 
     merge_similarity: float
+    mixture_explained: float
     max_lag_frames: int
     realign_frames: int
     radius_um: float
@@ -183,7 +188,7 @@ class SortingConfig:
                 polarity=polarity,
                 exclude_frames=frames(EXCLUSION_MS),
                 radius_um=radius / 2,
-                max_per_channel=parameters.clustering.max_elts,
+                max_per_channel=min(parameters.clustering.max_elts, MAX_SAMPLE),
                 seed=seed,
             ),
             clustering=ClusteringConfig(
@@ -192,7 +197,8 @@ class SortingConfig:
                 seed=seed,
             ),
             templates=TemplatesConfig(
-                merge_similarity=min(parameters.clustering.cc_merge, 0.95) - 0.1,
+                merge_similarity=parameters.clustering.cc_merge - 0.03,
+                mixture_explained=parameters.clustering.cc_merge**2,
                 max_lag_frames=frames(EXCLUSION_MS),
                 realign_frames=frames(2.0),
                 radius_um=1.5 * radius,

@@ -136,7 +136,21 @@ class FrontEnd:
 
 
 def _finite(traces: np.ndarray) -> np.ndarray:
-    """Replace NaN and infinities by 0: one would spread over the whole filter."""
-    if np.isfinite(traces).all():
+    """Replace NaN and infinities by a line between the samples around them.
+
+    One of them would spread over the whole filter; 0 in its place would be a jump, and
+    with an offset look like a spike. A channel without any finite sample becomes 0.
+    """
+    missing = ~np.isfinite(traces)
+    if not missing.any():
         return traces
-    return np.nan_to_num(traces, nan=0.0, posinf=0.0, neginf=0.0)
+    traces = traces.copy()
+    for channel in np.flatnonzero(missing.any(axis=0)):
+        lost = missing[:, channel]
+        known = np.flatnonzero(~lost)
+        traces[lost, channel] = (
+            np.interp(np.flatnonzero(lost), known, traces[known, channel])
+            if known.size
+            else 0
+        )
+    return traces

@@ -115,13 +115,16 @@ class Run:
 
     def _require_earlier(self, name: str) -> None:
         """Refuse to build on a step that has not run with these very settings."""
-        for earlier in list(STEPS)[: list(STEPS).index(name)]:
-            if not self.store.is_done(earlier, self.digest(earlier)):
-                raise StepError(
-                    f"{name} needs {earlier}, which has not run on this recording with "
-                    f"these parameters; run all steps (leave out -m), or -m "
-                    f"{earlier},{name}"
-                )
+        earlier = list(STEPS)[: list(STEPS).index(name)]
+        missing = [
+            step for step in earlier if not self.store.is_done(step, self.digest(step))
+        ]
+        if missing:
+            raise StepError(
+                f"{name} needs {', '.join(missing)}: not run on this recording with "
+                f"these parameters; run all steps (leave out -m), or -m "
+                f"{','.join([*missing, name])}"
+            )
 
     def _context(self, step: str) -> Context:
         report = self.progress

@@ -36,7 +36,8 @@ def _cluster_channel(context: Context, channel: int) -> list[dict]:
     config = context.config.clustering
     folder = context.store.parts("detection-peaks")
     with np.load(channel_file(folder, channel), allow_pickle=False) as file:
-        times, keys, features = file["time"], file["key"], file["features"]
+        times, keys = file["time"], file["key"]
+        features = file["features"].astype(np.float32)
     if times.size < config.min_size:
         return []
     labels = cluster_features(features, config.n_dimensions, config.min_size)

@@ -118,7 +118,11 @@ def peak_dtype(n_features: int) -> np.dtype:
             ("key", np.uint64),
             ("channel", np.int32),
             ("amplitude_class", np.int32),
-            ("features", np.float32, (n_features,)),
+            (
+                "features",
+                np.float16,
+                (n_features,),
+            ),  # 1e-3 of a spike is below its noise
         ]
     )
 

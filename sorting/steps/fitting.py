@@ -5,12 +5,11 @@ from pathlib import Path
 import numpy as np
 
 from circus_io.atomic import atomic_path
+from sorting.bank import make_bank
 from sorting.chunk_map import own_items
-from sorting.kernels.basis import correlations
-from sorting.kernels.matching import Bank, correlate, find_spikes
-from sorting.kernels.overlaps import overlap_table
+from sorting.kernels.matching import correlate, find_spikes
+from sorting.kernels.refit import refit
 from sorting.kernels.spikes import SPIKE, drop_duplicates
-from sorting.kernels.template_shapes import template_norms
 from sorting.steps.context import Context, Whitener
 
 __all__ = ["run"]
@@ -64,24 +63,9 @@ class _Matcher:
         self.before = context.config.whitening.frames_before
         self.basis = templates["basis"]
         self.coefficients = templates["coefficients"]
-        self.bank = self._bank()
+        self.bank = make_bank(self.coefficients, self.basis, self.config)
         matrix = context.store.load("whitening")["matrix"]
         self.whitener = Whitener(context.front_end, matrix)
-
-    def _bank(self) -> Bank:
-        norms = template_norms(self.coefficients)
-        table = overlap_table(self.coefficients, correlations(self.basis))
-        low, high = self.config.amplitude_bounds
-        return Bank(
-            norms=norms,
-            lams=np.full(norms.size, self.config.amplitude_sd**-2),
-            floors=np.full(norms.size, self.config.min_norm**2),
-            a_min=np.full(norms.size, float(low)),
-            a_max=np.full(norms.size, float(high)),
-            ptr=table.ptr,
-            neighbours=table.neighbours,
-            overlaps=table.values,
-        )
 
     def match(self, index: int) -> np.ndarray:
         """Return the spikes whose trough lies in the core of a chunk."""
@@ -99,11 +83,15 @@ class _Matcher:
         return spikes[inside & self.context.front_end.alive(spikes["time"])]
 
     def _place(self, correlation: np.ndarray) -> np.ndarray:
-        frames, units, shifts, amplitudes, gains = find_spikes(
-            correlation, self.bank, self.config.refractory_frames, MAX_ROUNDS
+        """Place templates, fit overlapping ones together, look at what remains."""
+        refractory = self.config.refractory_frames
+        found = find_spikes(correlation, self.bank, refractory, MAX_ROUNDS)
+        frames, units, shifts, amplitudes, _ = found
+        amplitudes, gains = refit(
+            correlation, self.bank, frames, units, shifts, amplitudes
         )
         spikes = np.empty(frames.size, SPIKE)
         spikes["time"], spikes["unit"] = frames, units
         spikes["shift"], spikes["amplitude"] = shifts, amplitudes
         spikes["objective"] = gains
-        return spikes
+        return spikes[amplitudes > 0]

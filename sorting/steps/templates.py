@@ -5,8 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from circus_io.parallel import sum_integers
+from sorting.bank import make_bank
 from sorting.chunk_map import own_items
 from sorting.kernels.basis import correlations, fit_basis
+from sorting.kernels.mixtures import find_mixtures
 from sorting.kernels.neighbours import nearest_channels
 from sorting.kernels.overlaps import overlap_table
 from sorting.kernels.template_shapes import (
@@ -110,11 +112,10 @@ def _make_templates(context, clusters, averages) -> dict[str, np.ndarray]:
         for g in groups
     ]
     merged = [m for m in merged if m.norm >= config.fitting.min_norm]
+    merged = _without_mixtures(context, merged, basis)
     return {
         "basis": basis,
-        "coefficients": np.array([m.dense(context.n_channels) for m in merged]).reshape(
-            -1, context.n_channels, basis.shape[0]
-        ),
+        "coefficients": _dense(merged, context.n_channels, basis.shape[0]),
         "size": np.array([m.size for m in merged], np.int64),
         "ptr": np.cumsum([0, *(m.channels.size for m in merged)]).astype(np.int64),
         "channels": np.concatenate(
@@ -124,6 +125,18 @@ def _make_templates(context, clusters, averages) -> dict[str, np.ndarray]:
             [np.zeros((0, n_frames), np.float32), *(m.filtered for m in merged)]
         ),
     }
+
+
+def _without_mixtures(context, templates, basis) -> list["_Template"]:
+    coefficients = _dense(templates, context.n_channels, basis.shape[0])
+    bank = make_bank(coefficients, basis, context.config.fitting)
+    mixed = find_mixtures(bank, context.config.templates.mixture_explained)
+    return [t for t, is_mixed in zip(templates, mixed, strict=True) if not is_mixed]
+
+
+def _dense(templates, n_channels: int, n_components: int) -> np.ndarray:
+    rows = [template.dense(n_channels) for template in templates]
+    return np.array(rows, np.float32).reshape(-1, n_channels, n_components)
 
 
 @dataclass(frozen=True, eq=False)

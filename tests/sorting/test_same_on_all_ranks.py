@@ -29,7 +29,10 @@ def one_file(folder):
 
 
 def files_with_gaps(folder):
-    """A tetrode in four files of a lab's own format, 79 s: five parts of the fit."""
+    """A tetrode in four files of a lab's own format, 79 s: five parts of the fit.
+
+    There are more spikes than are sampled for clustering.
+    """
     recording = SyntheticRecording(
         layout="tetrode",
         n_channels=4,
@@ -49,7 +52,7 @@ def files_with_gaps(folder):
     recording.probe.write_prb(folder / "rec.prb")
     (folder / "rec_0.params").write_text(
         f"[data]\nfile_format = {FORMAT}:LabFile\nstream_mode = multi-files\n"
-        "mapping = rec.prb\n"
+        "mapping = rec.prb\n[clustering]\nmax_elts = 400\n"
     )
     return folder / "rec_0.lab", recording
 

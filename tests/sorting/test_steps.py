@@ -51,7 +51,7 @@ def test_only_the_export_is_made_again(again, undisturbed, tmp_path, digest):
     [
         ("merging.cc_overlap=0.9", "merging"),
         ("fitting.refractory=0.6", "fitting"),
-        ("clustering.max_elts=5000", "detection"),
+        ("detection.weird_thresh=200", "detection"),
         ("detection.spike_thresh=7", "whitening"),
         ("filtering.cut_off=500, auto", "filtering"),
     ],
@@ -132,17 +132,19 @@ def test_a_step_needs_those_before_it(tetrode, tmp_path, capfd, step):
     command = ["sort", tetrode, "--output-dir", folder, "-c", 1, "-m", step]
     assert main([*map(str, command)]) == StepError.exit_status
     (error,) = capfd.readouterr().err.strip().splitlines()
-    assert f"{step} needs filtering" in error
-    assert f"-m filtering,{step}" in error
+    missing = list(STEPS)[: list(STEPS).index(step)]
+    assert f"{step} needs {', '.join(missing)}" in error
+    assert f"-m {','.join(missing)},{step}" in error
 
 
-def test_the_first_missing_step_is_named(undisturbed, tmp_path, capfd):
+def test_only_what_is_missing_is_named(undisturbed, tmp_path, capfd):
     folder = tmp_path / "out"
     shutil.copytree(undisturbed.folder, folder)
     (folder / "steps" / "templates.json").unlink()
     command = ["sort", undisturbed.path, "--output-dir", folder, "-c", 1, *FILTERED]
-    assert main([*map(str, command), "-m", "merging", "--set", "merging.cc_overlap=1"])
-    assert "merging needs templates" in capfd.readouterr().err
+    change = ["--set", "merging.cc_overlap=0.9", "-m", "merging"]
+    assert main([*map(str, command), *change]) == StepError.exit_status
+    assert "merging needs templates: " in capfd.readouterr().err
 
 
 # what is left for others -----------------------------------------------------------

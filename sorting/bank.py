@@ -1,0 +1,37 @@
+"""The template bank: what fitting and mixture removal match with."""
+
+import numpy as np
+
+from sorting.config import FittingConfig
+from sorting.kernels.basis import correlations
+from sorting.kernels.matching import Bank
+from sorting.kernels.overlaps import overlap_table
+from sorting.kernels.template_shapes import template_norms
+
+__all__ = ["make_bank"]
+
+
+def make_bank(
+    coefficients: np.ndarray, basis: np.ndarray, config: FittingConfig
+) -> Bank:
+    """Tabulate norms, priors, thresholds and overlaps of templates.
+
+    Parameters
+    ----------
+    coefficients : float32 (n_templates, n_channels, n_components)
+    basis : float32 (n_components, n_template_frames)
+    config : FittingConfig
+    """
+    norms = template_norms(coefficients)
+    table = overlap_table(coefficients, correlations(basis))
+    low, high = config.amplitude_bounds
+    return Bank(
+        norms=norms,
+        lams=np.full(norms.size, config.amplitude_sd**-2),
+        floors=np.full(norms.size, config.min_norm**2),
+        a_min=np.full(norms.size, float(low)),
+        a_max=np.full(norms.size, float(high)),
+        ptr=table.ptr,
+        neighbours=table.neighbours,
+        overlaps=table.values,
+    )
