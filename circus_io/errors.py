@@ -7,13 +7,13 @@
     ├── RecordingNotFoundError (FileNotFoundError)
     ├── MissingParameterError (ValueError)   a format needs keys that were not given
     ├── ParameterError (ValueError)          problems of a parameter file, all at once
-    ├── ProbeError (ValueError)              probe file refused or at odds with the recording
-    ├── StreamError (ValueError)             unknown stream mode, no numbered run of files
+    ├── ProbeError (ValueError)             probe file refused, or of another recording
+    ├── StreamError (ValueError)             unknown stream mode, or no run of files
     ├── NotWritableError (PermissionError)   the format or the open mode does not write
-    ├── ChunkError (IndexError)              chunk index or frames outside of the recording
+    ├── ChunkError (IndexError)              chunk or frames outside of the recording
     ├── MissingDependencyError (ImportError) names the extra to install
     ├── LaunchError (RuntimeError)           MPI was not started as asked
-    ├── ResultError (ValueError)             a result file is absent, foreign or incomplete
+    ├── ResultError (ValueError)             a result file is absent, foreign or partial
     └── StepError (RuntimeError)             a sorting step failed
 
 Each is also the builtin that a caller would expect to catch, and carries the exit

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import circus_io
+from circus_io.dead_times import read_intervals
 from circus_io.errors import ParameterError
 from circus_io.parallel import get_comm, limit_threads
 from circus_io.params import Parameters
@@ -88,6 +89,7 @@ def _opened(recording: Any, parameters: Parameters) -> circus_io.DataFile:
 def _prepare(source, probe, parameters, output_dir, comm, progress) -> Run:
     probe = probe.without(parameters.detection.dead_channels)
     probe.check(source.nb_channels)
+    _check_grounds(probe, parameters)
     folder, stem = _destination(source, parameters, output_dir)
     config = SortingConfig.from_parameters(
         parameters,
@@ -107,6 +109,25 @@ def _prepare(source, probe, parameters, output_dir, comm, progress) -> Run:
     )
 
 
+def _check_grounds(probe: Probe, parameters: Parameters) -> None:
+    """Refuse a ground that is not an analysed channel, or of a group that is not."""
+    grounds = parameters.filtering.common_ground or {}
+    labels = {str(label) for label in probe.group_labels}
+    problems = [
+        f"group {group} of common_ground is not on the probe; groups are: "
+        f"{', '.join(sorted(labels))}"
+        for group in grounds
+        if str(group) not in labels
+    ]
+    problems += [
+        f"channel {channel} of common_ground is not an analysed channel of the probe"
+        for channel in grounds.values()
+        if channel not in probe.channels
+    ]
+    if problems:
+        raise ParameterError("[filtering] common_ground: " + "; ".join(problems))
+
+
 def _destination(source, parameters, output_dir) -> tuple[Path, str]:
     name = Path(source.file_name) if source.file_name else Path("recording")
     if output_dir is not None:
@@ -120,7 +141,5 @@ def _dead_intervals(parameters, sampling_rate) -> tuple[tuple[int, int], ...]:
     triggers = parameters.triggers
     if not (triggers.ignore_times and triggers.dead_file):
         return ()
-    from circus_io.dead_times import read_intervals
-
     intervals = read_intervals(triggers.dead_file, triggers.dead_unit, sampling_rate)
     return tuple((int(a), int(b)) for a, b in intervals)

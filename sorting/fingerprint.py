@@ -30,11 +30,11 @@ def fingerprint(recording: Any, nodes: np.ndarray) -> str:
     state.update(np.ascontiguousarray(nodes, np.int64).tobytes())
     for source in recording.streams:
         state.update(repr((int(source.t_start), int(source.duration))).encode())
-        for start in np.linspace(0, int(source.duration), N_SAMPLES).astype(np.int64):
+        last = max(0, int(source.duration) - SAMPLED_FRAMES)
+        for start in np.linspace(0, last, N_SAMPLES).astype(np.int64):
             t_start = int(source.t_start + start)
-            t_stop = int(
-                min(t_start + SAMPLED_FRAMES, source.t_start + source.duration)
-            )
+            end = source.t_start + source.duration
+            t_stop = int(min(t_start + SAMPLED_FRAMES, end))
             if t_stop > t_start:
                 traces = recording[t_start:t_stop, nodes.tolist()]
                 state.update(np.ascontiguousarray(traces, "<f4").tobytes())

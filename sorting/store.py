@@ -11,6 +11,7 @@ import glob
 import hashlib
 import json
 import shutil
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -85,10 +86,10 @@ class Store:
             try:
                 with np.load(self._arrays(step), allow_pickle=False) as file:
                     arrays = dict(file)
-            except OSError:
+            except (OSError, ValueError, zipfile.BadZipFile):
                 problem = (
-                    f"nothing is stored for the step {step!r} in {self.folder}; run it "
-                    f"first, or run all steps by leaving out -m"
+                    f"nothing whole is stored for the step {step!r} in {self.folder}; "
+                    f"run it first, or run all steps by leaving out -m"
                 )
         arrays, problem = self.comm.bcast((arrays, problem), root=0)
         if problem:
@@ -125,8 +126,9 @@ class Store:
 
     def _manifest(self, step: str) -> dict | None:
         try:
-            return json.loads(self._json(step).read_text())
-        except (OSError, ValueError):
+            manifest = json.loads(self._json(step).read_text())
+            return {key: manifest[key] for key in ("digest", "sha256")}
+        except (OSError, ValueError, KeyError, TypeError):
             return None
 
 

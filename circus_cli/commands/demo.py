@@ -13,6 +13,7 @@ from circus_cli.console import say, say_table, stdout
 from circus_cli.errors import UsageError
 from circus_cli.launch import find_mpiexec
 from circus_io.errors import LaunchError, MissingDependencyError
+from circus_io.parallel import launched_size
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,6 +78,11 @@ def demo(
     from circus_cli.commands.sort import run_sort
     from circus_cli.request import Request
 
+    if (launched_size() or 1) > 1:
+        raise UsageError(
+            "circus demo starts its own ranks; run it without a launcher, and give the "
+            "number of ranks as -c N"
+        )
     recording_path = _claim(folder) / f"{STEM}.dat"
     _check_extras()
     _generate(recording_path, quick, seed)

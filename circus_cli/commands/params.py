@@ -56,9 +56,9 @@ def _explain(key: str) -> None:
 
 def _init(path: Path) -> None:
     """Write a template; an existing file stays as it is."""
-    from circus_io.params import template_text
+    from circus_io.params import TO_FILL_IN, template_text
 
-    text = template_text()
+    text = template_text(*TO_FILL_IN)
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)

@@ -35,6 +35,8 @@ class RawBinaryFile(DataFile):
 
     def _read_from_header(self) -> Mapping[str, Any]:
         self.data = None
+        if Path(self.file_name).is_dir():
+            raise FormatError(f"{self._short_name()} is a folder, not a binary file")
         n_bytes = Path(self.file_name).stat().st_size - self.data_offset
         if n_bytes < 0:
             raise FormatError(

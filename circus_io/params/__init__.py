@@ -6,9 +6,15 @@ A parameter file is read and never written to. All its problems come at once, in
 
 from circus_io.params.help import explain, reference_markdown, template_text
 from circus_io.params.parameters import Parameters, to_samples
-from circus_io.params.reading import build_params, params_path, read_params
+from circus_io.params.reading import (
+    TO_FILL_IN,
+    build_params,
+    params_path,
+    read_params,
+)
 
 __all__ = [
+    "TO_FILL_IN",
     "Parameters",
     "build_params",
     "explain",

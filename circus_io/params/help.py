@@ -50,11 +50,13 @@ def explain(key: str) -> str:
     return "\n\n".join(texts)
 
 
-def template_text(**values: Any) -> str:
+def template_text(*blank: str, **values: Any) -> str:
     """Write a commented parameter file with every key that has an effect.
 
     Parameters
     ----------
+    *blank
+        Fields of the file format that the user is to fill in: lines without a value.
     **values
         ``key=value``, or ``**{"section.key": value}`` where the name is in several
         sections. Keys without an effect appear only if given.
@@ -77,7 +79,7 @@ def template_text(**values: Any) -> str:
     wanted = {(entry.section, spelling(entry.name)): entry for entry in given.values()}
     lines = ["# Lines are key = value; a value ends at the first #.", ""]
     for section in SECTIONS:
-        lines += _template_section(section, wanted)
+        lines += _template_section(section, wanted, blank)
     return "\n".join(lines)
 
 
@@ -149,15 +151,21 @@ def _with_section(entry: Entry) -> Entry:
 
 
 def _template_section(
-    section: str, given: Mapping[tuple[str, str], Entry]
+    section: str, given: Mapping[tuple[str, str], Entry], blank: Iterable[str]
 ) -> list[str]:
     keys = dict(KEYS[section])
+    empty = {spelling(name) for name in blank if section == "data"}
     if section == "data":
         keys |= FORMAT_KEYS
     lines = [
-        _template_line(key, given.get((section, name)))
+        _template_line(
+            key,
+            Entry(section, name, "") if name in empty else given.get((section, name)),
+        )
         for name, key in keys.items()
-        if (section, name) in given or (key.used and not _is_field(key))
+        if name in empty
+        or (section, name) in given
+        or (key.used and not _is_field(key))
     ]
     return [f"[{section}]", *lines, ""] if lines else []
 

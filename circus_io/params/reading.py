@@ -107,6 +107,10 @@ def flatten(values: Mapping[str, Any]) -> list[Entry]:
     return entries
 
 
+# A template leaves these empty; they are then as good as not given.
+TO_FILL_IN = ("data_dtype", "sampling_rate", "nb_channels")
+
+
 class Assembly:
     """Collects entries and what is wrong with them, then builds the sections."""
 
@@ -175,6 +179,8 @@ class Assembly:
             elif name in KEYS[section]:
                 matched[section][KEYS[section][name].attribute] = entry
             elif section == "data" and name in FORMAT_KEYS:
+                if name in TO_FILL_IN and entry.value in ("", None):
+                    continue
                 if fields is None or name in fields:
                     matched["format_fields"][FORMAT_KEYS[name].attribute] = entry
                 else:
