@@ -23,6 +23,7 @@ __all__ = [
 MAD = 0.6744897501960817  # of a Gaussian of sd 1
 DEFAULT_RADIUS_UM = 100.0
 EXCLUSION_MS = 0.5  # two peaks nearer than this, in space too, are one
+REFRACTORY_MS = 2.0  # no longer: some neurons fire again after 3
 EXTENSION_MS = 30.0  # of the odd reflection at the ends of a stream
 MAX_CHUNK_SAMPLES = 30720 * 384  # bounds the memory of a chunk on large arrays
 CHUNK_FRAMES = 30720
@@ -273,7 +274,7 @@ def _merging(parameters, frames) -> MergingConfig:
     return MergingConfig(
         dip=section.auto_mode,
         min_cosine=section.cc_overlap,
-        violation_frames=frames(section.time_rpv),
+        violation_frames=frames(min(section.time_rpv, REFRACTORY_MS)),
         max_violations=section.rpv_threshold,
         remove_noise=section.remove_noise,
         noise_snr=section.noise_limit * _threshold(parameters),

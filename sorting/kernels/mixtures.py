@@ -9,20 +9,24 @@ from sorting.kernels.refit import refit
 __all__ = ["find_mixtures"]
 
 MAX_ROUNDS = 6
-LEAST_SHARE = 0.1  # of the second part: a unit like one other is not a mixture
+LEAST_SHARE = 0.05  # of the second part: a unit like one other is not a mixture
+MOST_SPIKES = 0.3  # of its rarest part: two units meet far less often than they fire
 
 
-def find_mixtures(bank: Bank, least_explained: float) -> np.ndarray:
+def find_mixtures(bank: Bank, sizes: np.ndarray, least_explained: float) -> np.ndarray:
     """Tell which templates are sums of others.
 
     Each template is taken as data and matched with the rest (mixture removal of Yger et
     al., eLife 2018;7:e34518). One that two or more others explain, within the bounds of
-    their amplitudes, is a cluster of collisions. Large templates are judged first, and
-    those found to be mixtures explain nothing more.
+    their amplitudes, and that is much rarer than each of them, is a cluster of
+    collisions. Large templates are judged first, and those found to be mixtures explain
+    nothing more.
 
     Parameters
     ----------
     bank : Bank
+    sizes : int64 (n_templates,)
+        Spikes behind each template.
     least_explained : float
         Fraction of the squared norm.
 
@@ -34,15 +38,18 @@ def find_mixtures(bank: Bank, least_explained: float) -> np.ndarray:
     for k in np.argsort(-bank.norms, kind="stable"):
         blocked = mixed.copy()
         blocked[k] = True
-        shares = np.sort(_explained(bank, k, blocked))[::-1]
-        mixed[k] = shares.size >= 2 and (
-            shares.sum() >= least_explained and shares[1] >= LEAST_SHARE
+        parts, shares = _explain(bank, k, blocked)
+        large = shares >= LEAST_SHARE
+        mixed[k] = (
+            np.count_nonzero(large) >= 2
+            and shares.sum() >= least_explained
+            and sizes[k] <= MOST_SPIKES * sizes[parts[large]].min()
         )
     return mixed
 
 
-def _explained(bank: Bank, k: int, blocked: np.ndarray) -> np.ndarray:
-    """Match template k with all that are not blocked; fraction each part explains."""
+def _explain(bank: Bank, k: int, blocked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Match template k with all that are not blocked; parts and what each explains."""
     near = bank.neighbours[bank.ptr[k] : bank.ptr[k + 1]]
     n_lags = bank.overlaps.shape[1]
     pristine = np.zeros((bank.norms.size, 3 * n_lags), np.float32)
@@ -52,6 +59,7 @@ def _explained(bank: Bank, k: int, blocked: np.ndarray) -> np.ndarray:
     residue = pristine.copy()
     frames, units, shifts, amplitudes, _ = find_spikes(residue, others, 1, MAX_ROUNDS)
     amplitudes, _ = refit(residue, others, frames, units, shifts, amplitudes)
+    kept = np.flatnonzero(amplitudes > 0)
     shares = [
         amplitudes[i]
         * (
@@ -59,6 +67,6 @@ def _explained(bank: Bank, k: int, blocked: np.ndarray) -> np.ndarray:
             + read_between(residue[units[i]], frames[i], shifts[i])
         )
         / bank.norms[k]
-        for i in np.flatnonzero(amplitudes > 0)
+        for i in kept
     ]
-    return np.array(shares, np.float64)
+    return units[kept], np.array(shares, np.float64)

@@ -130,7 +130,8 @@ def _make_templates(context, clusters, averages) -> dict[str, np.ndarray]:
 def _without_mixtures(context, templates, basis) -> list["_Template"]:
     coefficients = _dense(templates, context.n_channels, basis.shape[0])
     bank = make_bank(coefficients, basis, context.config.fitting)
-    mixed = find_mixtures(bank, context.config.templates.mixture_explained)
+    sizes = np.array([template.size for template in templates])
+    mixed = find_mixtures(bank, sizes, context.config.templates.mixture_explained)
     return [t for t, is_mixed in zip(templates, mixed, strict=True) if not is_mixed]
 
 
