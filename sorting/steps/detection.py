@@ -4,16 +4,19 @@ The sample holds, for each channel and amplitude class, the peaks with the small
 keys: the same peaks however many ranks looked for them, rare and small units included.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from circus_io.atomic import atomic_path
+from circus_io.parallel import sum_integers
 from sorting.chunk_map import own_items
 from sorting.kernels.basis import project_windows
 from sorting.kernels.detection import local_peaks, matched_energy, spatial_filters
 from sorting.kernels.neighbours import nearest_channels, neighbour_lists
-from sorting.kernels.sampling import bottom_k, hash_keys
+from sorting.kernels.sampling import hash_keys
+from sorting.peak_sample import PEAK, PeakSample, smallest
 from sorting.steps.context import STAGE_PEAKS, Context, Whitener
 
 __all__ = ["channel_file", "run"]
@@ -22,22 +25,36 @@ N_CLASSES = 10  # of amplitude, each 1.35 times the one before
 CLASS_RATIO = 1.35
 N_FEATURE_CHANNELS = 16
 WIDTHS_UM = (0.0, 20.0, 40.0)  # of the spatial filters: from one contact to many
-PRUNE_EVERY = 16  # chunks
 
 
 def run(context: Context) -> dict[str, np.ndarray]:
     """Return peak counts; the sampled peaks of each channel stand in its own file."""
+    folder = _peak_folder(context)
     detector = _Detector(context)
-    sample = _Sample(context.config.detection.max_per_channel // N_CLASSES)
+    per_class = max(context.config.detection.max_per_channel // N_CLASSES, 1)
+    sample = PeakSample(
+        folder / f"features-of-rank-{context.comm.rank}",
+        (context.n_channels, N_CLASSES),
+        per_class,
+        detector.n_features,
+    )
     counts = np.zeros((context.n_channels, N_CLASSES), np.int64)
     chunks = range(len(context.front_end))
     for index in own_items(chunks, context.comm, context.progress):
-        peaks = detector.detect(index)
+        peaks, features = detector.detect(index, sample.wanted)
         np.add.at(counts, (peaks["channel"], peaks["amplitude_class"]), 1)
-        sample.add(peaks)
-    _store_by_channel(context, sample.peaks())
-    counts = context.comm.allgather(counts)
-    return {"counts": np.sum(counts, axis=0)}
+        sample.add(peaks[sample.wanted(peaks)], features)
+    _store_by_channel(context, folder, sample, per_class)
+    sample.path.unlink()
+    return {"counts": sum_integers(context.comm, counts)}
+
+
+def _peak_folder(context: Context) -> Path:
+    folder = context.store.parts("detection-peaks")
+    if context.comm.rank == 0:
+        folder.mkdir(parents=True, exist_ok=True)
+    context.comm.barrier()
+    return folder
 
 
 def channel_file(folder: Path, channel: int) -> Path:
@@ -69,8 +86,15 @@ class _Detector:
         ratio = CLASS_RATIO ** np.arange(1, N_CLASSES)
         self.edges = self.config.threshold * ratio
 
-    def detect(self, index: int) -> np.ndarray:
-        """Return the peaks of a chunk whose trough lies in its core."""
+    @property
+    def n_features(self) -> int:
+        """Features of a peak: components on the nearest channels."""
+        return self.nearest.shape[1] * self.basis.shape[0]
+
+    def detect(
+        self, index: int, wanted: Callable[[np.ndarray], np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the peaks whose trough lies in the core, features of those wanted."""
         piece, traces = self.whitener.read(index, 2 * self.width)
         lead = self.width if piece.at_start else 0
         if lead:  # windows may begin before the stream
@@ -83,7 +107,10 @@ class _Detector:
         )
         times = frames + piece.first_frame - lead
         keep = self._belong(piece, times, traces, frames, channels)
-        return self._describe(traces, energy, frames[keep], channels[keep], times[keep])
+        frames, channels, times = frames[keep], channels[keep], times[keep]
+        peaks = self._describe(energy[channels, frames], channels, times)
+        chosen = wanted(peaks)
+        return peaks, self._features(traces, frames[chosen], channels[chosen])
 
     def _belong(self, piece, times, traces, frames, channels) -> np.ndarray:
         troughs = times + self.before
@@ -94,85 +121,47 @@ class _Detector:
             keep &= np.abs(traces[at, channels]) <= self.config.largest
         return keep
 
-    def _describe(self, traces, energy, frames, channels, times) -> np.ndarray:
+    def _describe(self, energy, channels, times) -> np.ndarray:
+        peaks = np.zeros(times.size, PEAK)
+        peaks["time"] = times
+        peaks["channel"] = channels
+        peaks["amplitude_class"] = np.searchsorted(self.edges, energy, side="right")
+        peaks["key"] = hash_keys(self.config.seed, STAGE_PEAKS, times, channels)
+        return peaks
+
+    def _features(self, traces, frames, channels) -> np.ndarray:
         nearest = self.nearest[channels]
         features = project_windows(traces, frames, nearest, self.basis)
         features[nearest < 0] = 0
-        n_features = features.shape[1] * features.shape[2]
-        peaks = np.empty(frames.size, peak_dtype(n_features))
-        peaks["time"] = times
-        peaks["channel"] = channels
-        peaks["amplitude_class"] = np.searchsorted(
-            self.edges, energy[channels, frames], side="right"
-        )
-        peaks["key"] = hash_keys(self.config.seed, STAGE_PEAKS, times, channels)
-        peaks["features"] = features.reshape(frames.size, n_features)
-        return peaks
+        return features.reshape(frames.size, -1)
 
 
-def peak_dtype(n_features: int) -> np.dtype:
-    """Return the record of a sampled peak; `time` is the first frame of its window."""
-    return np.dtype(
-        [
-            ("time", np.int64),
-            ("key", np.uint64),
-            ("channel", np.int32),
-            ("amplitude_class", np.int32),
-            (
-                "features",
-                np.float16,
-                (n_features,),
-            ),  # 1e-3 of a spike is below its noise
-        ]
-    )
+def _store_by_channel(
+    context: Context, folder: Path, sample: PeakSample, per_class: int
+) -> None:
+    """Send each channel's peaks to the rank that owns it; owners write the files.
 
-
-class _Sample:
-    """Peaks with the smallest keys of each channel and amplitude class."""
-
-    def __init__(self, per_class: int):
-        self.per_class = max(per_class, 1)
-        self.parts: list[np.ndarray] = []
-
-    def add(self, peaks: np.ndarray) -> None:
-        self.parts.append(peaks)
-        if len(self.parts) > PRUNE_EVERY:
-            self.parts = [self._prune()]
-
-    def peaks(self) -> np.ndarray | None:
-        return self._prune() if self.parts else None
-
-    def _prune(self) -> np.ndarray:
-        return smallest_keys(np.concatenate(self.parts), self.per_class)
-
-
-def smallest_keys(peaks: np.ndarray, per_class: int) -> np.ndarray:
-    """Reduce peaks to the sample, sorted by (channel, class, key)."""
-    strata = peaks["channel"].astype(np.int64) * N_CLASSES + peaks["amplitude_class"]
-    return peaks[bottom_k(strata, peaks["key"], per_class)]
-
-
-def _store_by_channel(context: Context, mine: np.ndarray | None) -> None:
-    """Send each channel's peaks to the rank that owns it; owners write the files."""
+    One channel of each owner at a time, so that little is under way at once.
+    """
     comm = context.comm
-    per_class = max(context.config.detection.max_per_channel // N_CLASSES, 1)
-    outgoing = [
-        None if mine is None else mine[mine["channel"] % comm.size == rank]
-        for rank in range(comm.size)
-    ]
-    received = [part for part in comm.alltoall(outgoing) if part is not None]
-    folder = context.store.parts("detection-peaks")
-    if comm.rank == 0:
-        folder.mkdir(parents=True, exist_ok=True)
+    mine = sample.peaks()
+    for first in range(0, context.n_channels, comm.size):
+        outgoing = []
+        for owner in range(comm.size):
+            peaks = mine[mine["channel"] == first + owner]
+            outgoing.append((peaks, sample.features(peaks)))
+        received = comm.alltoall(outgoing)
+        channel = first + comm.rank
+        if channel < context.n_channels:
+            peaks, features = (
+                np.concatenate(parts) for parts in zip(*received, strict=True)
+            )
+            kept = smallest(peaks, N_CLASSES, per_class)
+            with atomic_path(channel_file(folder, channel)) as path:
+                _write_peaks(path, peaks[kept], features[kept])
     comm.barrier()
-    merged = smallest_keys(np.concatenate(received), per_class) if received else None
-    for channel in range(comm.rank, context.n_channels, comm.size):
-        peaks = (
-            np.empty(0, peak_dtype(1))
-            if merged is None
-            else merged[merged["channel"] == channel]
-        )
-        columns = {name: peaks[name] for name in ("time", "key", "features")}
-        with atomic_path(channel_file(folder, channel)) as path, path.open("wb") as f:
-            np.savez(f, **columns)
-    comm.barrier()
+
+
+def _write_peaks(path: Path, peaks: np.ndarray, features: np.ndarray) -> None:
+    with path.open("wb") as file:
+        np.savez(file, time=peaks["time"], key=peaks["key"], features=features)
