@@ -1,7 +1,7 @@
 """A fair sample of peaks whose features wait on disk.
 
-Memory holds what is needed to choose, thirty bytes a peak; the features of every
-peak that was ever chosen go to a file of the rank, and are read when the choice is made.
+Memory holds what is needed to choose, thirty bytes a peak; features of every
+peak that was ever chosen go to a file of the rank, read when the choice is made.
 """
 
 from pathlib import Path
