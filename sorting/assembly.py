@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from sorting.config import MAD, digest
+from sorting.kernels.template_shapes import template_norms
 from sorting.quality import LabelRule, unit_table
 from sorting.results import ChannelTable, Result, StreamTable
 from sorting.steps.context import Context
@@ -37,7 +38,8 @@ def assemble(context: Context, parameters: dict[str, Any]) -> Result:
         noise_levels=levels,
         streams=streams,
         sampling_rate=context.recording.sampling_rate,
-        rule=LabelRule(min_snr=context.config.merging.noise_snr),
+        rule=LabelRule(min_norm=context.config.merging.noise_norm),
+        norms=np.sqrt(template_norms(bank["coefficients"][merged["template"]])),
         **templates,
     )
     return Result(

@@ -33,6 +33,10 @@ MAX_SAMPLE = 5000  # peaks per channel: more cost memory and find no more units
 # many times its peak in matched-filter energy, which gathers the whole waveform.
 ENERGY_PER_PEAK = 1.25
 
+# The norm of a whole template, over its frames and channels, is about this many times
+# its peak: what a unit at the classic threshold has.
+NORM_PER_PEAK = 2.75
+
 
 @dataclass(frozen=True)
 class FilteringConfig:
@@ -111,14 +115,14 @@ class FittingConfig:
 
 @dataclass(frozen=True)
 class MergingConfig:
-    """`dip` 0 or 1 leaves units as they are; below `noise_snr` a unit is noise."""
+    """`dip` 0 or 1 leaves units as they are; below `noise_norm` a unit is noise."""
 
     dip: float
     min_cosine: float
     violation_frames: int
     max_violations: float
     remove_noise: bool
-    noise_snr: float
+    noise_norm: float
 
 
 @dataclass(frozen=True)
@@ -194,7 +198,7 @@ class SortingConfig:
             ),
             clustering=ClusteringConfig(
                 n_dimensions=min(parameters.clustering.sub_dim, 6),
-                min_size=max(15, min(parameters.clustering.n_abs_min, 20)),
+                min_size=max(15, parameters.clustering.n_abs_min),
                 seed=seed,
             ),
             templates=TemplatesConfig(
@@ -277,7 +281,7 @@ def _merging(parameters, frames) -> MergingConfig:
         violation_frames=frames(min(section.time_rpv, REFRACTORY_MS)),
         max_violations=section.rpv_threshold,
         remove_noise=section.remove_noise,
-        noise_snr=section.noise_limit * _threshold(parameters),
+        noise_norm=section.noise_limit * NORM_PER_PEAK * _threshold(parameters),
     )
 
 

@@ -41,15 +41,16 @@ class LabelRule:
 
     Attributes
     ----------
-    min_snr : float
-        Below it a unit is noise.
+    min_snr, min_norm : float
+        Below either a unit is noise; `min_norm` counts only where the norm is known.
     good_snr, good_n_spikes, good_presence : float, int, float
         A good unit has at least this.
     good_contamination : float
         A good unit has at most this.
     """
 
-    min_snr: float = 2.0
+    min_snr: float = 1.0
+    min_norm: float = 0.0
     good_snr: float = 4.0
     good_n_spikes: int = 50
     good_presence: float = 0.5
@@ -61,9 +62,12 @@ class LabelRule:
         Parameters
         ----------
         metrics : mapping
-            With ``snr``, ``n_spikes``, ``presence`` and ``contamination``.
+            With ``snr``, ``n_spikes``, ``presence`` and ``contamination``; with
+            ``norm`` if the template's norm in noise sd is known.
         """
         if metrics["n_spikes"] == 0 or not metrics["snr"] >= self.min_snr:
+            return "noise"
+        if metrics.get("norm", self.min_norm) < self.min_norm:
             return "noise"
         good = (
             metrics["snr"] >= self.good_snr
@@ -281,6 +285,7 @@ def unit_table(
     streams: StreamTable,
     sampling_rate: float,
     rule: LabelRule | None = None,
+    norms: np.ndarray | None = None,
 ) -> UnitTable:
     """Measure and label every unit.
 
@@ -299,6 +304,8 @@ def unit_table(
     sampling_rate : float
         In Hz.
     rule : LabelRule, optional
+    norms : (K,) float64, optional
+        Of the whitened templates, in noise sd: how clearly a unit can be detected.
 
     Returns
     -------
@@ -319,7 +326,8 @@ def unit_table(
         )
         row = _train_metrics(spike_times[mine], recorded[mine], n_frames, sampling_rate)
         row |= {"peak_channel": peak, "snr": snr}
-        rows.append(row | {"label": rule.label(row)})
+        known = {} if norms is None else {"norm": float(norms[unit])}
+        rows.append(row | {"label": rule.label(row | known)})
     return UnitTable(
         **{name: np.array([row[name] for row in rows]) for name in UnitTable.layout}
     )

@@ -24,9 +24,11 @@ class ClusteringSection(Section):
         "median-raw", "Estimate of a template."
     )
     sub_dim: int = key(
-        10, "Dimensions of the local features per electrode.", used=True, gt=0
+        10, "Dimensions of the features that are split; at most 6 are.", used=True, gt=0
     )
-    max_elts: int = key(10000, "Peaks clustered per electrode.", used=True, gt=0)
+    max_elts: int = key(
+        10000, "Peaks clustered per electrode; at most 5000 are.", used=True, gt=0
+    )
     nb_elts: float = key(0.8, "Fraction of max_elts to wait for.", gt=0, le=1)
     nb_repeats: int = key(3, "Passes over the data.", gt=0)
     smart_search: bool = key(True, "Sample peaks uniformly in amplitude.")
@@ -40,7 +42,11 @@ class ClusteringSection(Section):
     ] = key("default", "Parameter of the local merges.")
     sensitivity: float = key(3, "Lower values give more clusters.", gt=0)
     cc_merge: float = key(
-        0.95, "Templates correlated above this are one.", used=True, ge=0, le=1
+        0.95,
+        "Templates alike by more than this less 0.03 are one unit.",
+        used=True,
+        ge=0,
+        le=1,
     )
     dispersion: Pair = key(
         (5.0, 5.0), "Range of amplitudes around the median.", unit="MAD"
@@ -55,7 +61,9 @@ class ClusteringSection(Section):
     two_components: bool = key(True, "Keep a second component.", hidden=True)
     templates_normalization: bool = key(True, "Compare normalised.", hidden=True)
     compress: bool = key(True, "Store templates sparse.", hidden=True)
-    n_abs_min: int = key(20, "Fewest spikes of a unit.", used=True, hidden=True, ge=1)
+    n_abs_min: int = key(
+        20, "Fewest spikes of a cluster, not below 15.", used=True, hidden=True, ge=1
+    )
     m_ratio: float = key(0.01, "Smallest share of a cluster.", hidden=True, ge=0, le=1)
     halo_rejection: float = key(
         float("inf"), "Distance of rejected spikes.", hidden=True, allow_inf_nan=True

@@ -32,7 +32,7 @@ def test_defaults_in_frames_at_20_khz():
     assert config.whitening.exclude_frames == 20
     assert config.detection.exclude_frames == 10
     assert config.fitting.refractory_frames == 10
-    assert config.merging.violation_frames == 100
+    assert config.merging.violation_frames == 40  # 2 of the 5 ms given
     assert config.detection.polarity == config.whitening.polarity == "negative"
     assert config.filtering.dead_intervals == ()
 
@@ -56,7 +56,7 @@ def test_thresholds_are_counted_in_mad_and_used_in_sd():
     assert config.whitening.event_threshold == pytest.approx(8 * MAD)
     assert config.detection.largest == pytest.approx(100 * MAD)
     assert config.detection.threshold >= 8 * MAD
-    assert config.merging.noise_snr == pytest.approx(0.75 * 8 * MAD)
+    assert config.merging.noise_norm == pytest.approx(0.75 * 2.75 * 8 * MAD)
     assert configure().detection.largest is None
 
 
@@ -113,11 +113,11 @@ def test_merging_follows_its_parameters():
     values = {
         "merging.auto_mode": 0.4,
         "merging.cc_overlap": 0.8,
-        "merging.time_rpv": 3,
+        "merging.time_rpv": 1.5,
         "merging.remove_noise": False,
     }
     config = configure(30_000.0, values=values).merging
-    assert (config.dip, config.min_cosine, config.violation_frames) == (0.4, 0.8, 90)
+    assert (config.dip, config.min_cosine, config.violation_frames) == (0.4, 0.8, 45)
     assert not config.remove_noise
 
 

@@ -164,7 +164,8 @@ def test_similarity_of_no_templates():
     ("changes", "label"),
     [
         ({}, "good"),
-        ({"snr": 1.9}, "noise"),
+        ({"snr": 0.9}, "noise"),
+        ({"norm": 5.9}, "noise"),
         ({"snr": np.nan}, "noise"),
         ({"n_spikes": 0}, "noise"),
         ({"snr": 3.9}, "mua"),
@@ -175,7 +176,7 @@ def test_similarity_of_no_templates():
 )
 def test_labels(changes, label):
     unit = {"snr": 4, "n_spikes": 50, "presence": 0.5, "contamination": 0.1}
-    assert LabelRule().label(unit | changes) == label
+    assert LabelRule(min_norm=6.0).label(unit | changes) == label
 
 
 def table_of(times, units, streams, n_units):
