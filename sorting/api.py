@@ -11,10 +11,12 @@ from circus_io.parallel import get_comm, limit_threads
 from circus_io.params import Parameters
 from circus_io.probe import Probe, read_probe
 from sorting.config import SortingConfig
+from sorting.front_end import FrontEnd
+from sorting.lock import sole_run
 from sorting.pipeline import Run
 from sorting.results import SUFFIX, Result, load_result
 
-__all__ = ["sort"]
+__all__ = ["open_front_end", "sort"]
 
 
 def sort(
@@ -60,10 +62,21 @@ def sort(
     comm = get_comm() if comm is None else comm
     probe = _probe(parameters) if probe is None else probe
     with limit_threads(), _opened(recording, parameters) as source:
-        run = _prepare(source, probe, parameters, output_dir, comm, progress)
-        run.run(steps)
-        done = run.store.is_done("merging", run.digest("merging"))
-    return load_result(run.result_path) if done else None
+        checked = _check(source, probe, parameters)
+        path, steps_path = _paths(source, parameters, output_dir)
+        with sole_run(steps_path, comm):
+            run = Run(
+                source,
+                *checked,
+                parameters.to_dict(),
+                path,
+                steps_path,
+                comm,
+                progress,
+            )
+            run.run(steps)
+            done = run.store.is_done("merging", run.digest("merging"))
+    return load_result(path) if done else None
 
 
 def _probe(parameters: Parameters) -> Probe:
@@ -86,11 +99,11 @@ def _opened(recording: Any, parameters: Parameters) -> circus_io.DataFile:
     )
 
 
-def _prepare(source, probe, parameters, output_dir, comm, progress) -> Run:
+def _check(source, probe, parameters) -> tuple[Probe, SortingConfig]:
+    """Hold probe and parameters against the recording."""
     probe = probe.without(parameters.detection.dead_channels)
     probe.check(source.nb_channels)
     _check_grounds(probe, parameters)
-    folder, stem = _destination(source, parameters, output_dir)
     config = SortingConfig.from_parameters(
         parameters,
         sampling_rate=source.sampling_rate,
@@ -98,15 +111,15 @@ def _prepare(source, probe, parameters, output_dir, comm, progress) -> Run:
         probe_radius_um=probe.radius_um,
         dead_intervals=_dead_intervals(parameters, source.sampling_rate),
     )
-    return Run(
-        recording=source,
-        probe=probe,
-        config=config,
-        parameters=parameters.to_dict(),
-        result_path=folder / f"{stem}{parameters.data.suffix or ''}{SUFFIX}",
-        comm=comm,
-        progress=progress,
-    )
+    return probe, config
+
+
+def open_front_end(
+    recording: circus_io.DataFile, probe: Probe, parameters: Parameters
+) -> FrontEnd:
+    """Filter as a sort with these parameters does, for pictures and checks."""
+    probe, config = _check(recording, probe, parameters)
+    return FrontEnd(recording, probe, config.filtering)
 
 
 def _check_grounds(probe: Probe, parameters: Parameters) -> None:
@@ -128,13 +141,17 @@ def _check_grounds(probe: Probe, parameters: Parameters) -> None:
         raise ParameterError("[filtering] common_ground: " + "; ".join(problems))
 
 
-def _destination(source, parameters, output_dir) -> tuple[Path, str]:
+def _paths(source, parameters, output_dir) -> tuple[Path, Path]:
+    """Return the result file and the folder of the steps; variants keep apart."""
     name = Path(source.file_name) if source.file_name else Path("recording")
     if output_dir is not None:
-        return Path(output_dir), name.stem
-    if parameters.data.output_dir:
-        return Path(parameters.data.output_dir) / name.stem, name.stem
-    return name.with_suffix(""), name.stem
+        folder = Path(output_dir)
+    elif parameters.data.output_dir:
+        folder = Path(parameters.data.output_dir) / name.stem
+    else:
+        folder = name.with_suffix("")
+    variant = parameters.data.suffix or ""
+    return folder / f"{name.stem}{variant}{SUFFIX}", folder / f"steps{variant}"
 
 
 def _dead_intervals(parameters, sampling_rate) -> tuple[tuple[int, int], ...]:

@@ -107,7 +107,7 @@ def _provenance(context: Context) -> dict[str, Any]:
         "software": {name: version(name) for name in SOFTWARE},
         "seed": context.config.whitening.seed,
         "config_sha256": digest(context.config),
-        "input_digest": context.digest,
+        "recording_sha256": context.fingerprint,
         "steps": {
             step: context.store.output_hash(step)
             for step in ("whitening", "clustering", "templates", "fitting", "merging")

@@ -1,11 +1,12 @@
 """What identifies a recording, so that stored steps are not used for another one."""
 
 import hashlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-__all__ = ["fingerprint"]
+__all__ = ["change_stamp", "fingerprint"]
 
 SAMPLED_FRAMES = 1000
 N_SAMPLES = 8
@@ -48,3 +49,14 @@ def _identity(recording: Any) -> tuple:
         int(recording.nb_channels),
         np.asarray(recording.gain).tolist(),
     )
+
+
+def change_stamp(recording: Any) -> list[tuple[int, int]]:
+    """Size and time of change (ns) of the file of each stream, to notice any edit.
+
+    A copy of a recording has another stamp and the same fingerprint: the stamp decides
+    whether stored steps are used, the fingerprint stays with the result.
+    """
+    paths = [Path(s.file_name) for s in recording.streams if s.file_name]
+    stats = [path.stat() for path in paths if path.exists()]
+    return [(stat.st_size, stat.st_mtime_ns) for stat in stats]

@@ -84,28 +84,50 @@ class FrontEnd:
         chunk = self.recording.get_chunk(
             index, self.config.chunk_frames, (-pad, pad), self.nodes
         )
-        before, after = -chunk.padding[0], chunk.padding[1]
-        at_start = chunk.t_start - before == self._stream(index)[0]
-        at_stop = chunk.t_stop + after == self._stream(index)[1]
-        traces = self._filter(_finite(chunk.traces), at_start, at_stop)
-        cut_before = max(0, before - margin)
-        cut_after = max(0, after - margin)
-        traces = traces[cut_before : traces.shape[0] - cut_after]
+        first = chunk.t_start + chunk.padding[0]
+        return self._piece(chunk.traces, first, chunk.t_start, chunk.t_stop, margin)
+
+    def moment(self, t_start: int, t_stop: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return some frames as they are recorded and as the sorter sees them.
+
+        Parameters
+        ----------
+        t_start, t_stop : int
+            Global frames, half open, within one stream.
+
+        Returns
+        -------
+        raw, filtered : float32 (t_stop - t_start, n_channels)
+            In µV, channels in the order of the probe.
+        """
+        start, stop = self._stream_at(t_start)
+        first = max(start, t_start - self.settling)
+        last = min(stop, t_stop + self.settling)
+        traces = self.recording[first:last, self.nodes.tolist()]
+        piece = self._piece(traces, first, t_start, t_stop, 0)
+        return traces[t_start - first : t_stop - first], piece.core
+
+    def _piece(self, traces, first: int, t_start: int, t_stop: int, margin: int):
+        """Filter traces that start at `first`, cut them to the core and its margin."""
+        start, stop = self._stream_at(t_start)
+        last = first + traces.shape[0]
+        filtered = self._filter(_finite(traces), first == start, last == stop)
+        begin, end = max(first, t_start - margin), min(last, t_stop + margin)
         return Piece(
-            self._reference(traces),
-            chunk.t_start - before + cut_before,
-            chunk.t_start,
-            chunk.t_stop,
-            at_start and before <= margin,
-            at_stop and after <= margin,
+            self._reference(filtered[begin - first : end - first]),
+            begin,
+            t_start,
+            t_stop,
+            begin == start,
+            end == stop,
         )
 
-    def _stream(self, index: int) -> tuple[int, int]:
-        """Return the global frames of the stream that holds a chunk."""
+    def _stream_at(self, frame: int) -> tuple[int, int]:
+        """Return the global frames of the stream that holds a frame."""
         table = self.grid.table
-        stream = self.grid.stream(index)
-        start = table.starts[stream]
-        return start, start + table.lengths[stream]
+        stream = int(np.searchsorted(table.starts, frame, side="right")) - 1
+        start = table.starts[max(stream, 0)]
+        return start, start + table.lengths[max(stream, 0)]
 
     def _filter(self, traces: np.ndarray, at_start: bool, at_stop: bool) -> np.ndarray:
         if self.sos is None:

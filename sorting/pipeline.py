@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from circus_io.probe import Probe
 from sorting import assembly
 from sorting.chunk_map import silent
 from sorting.config import SortingConfig, digest
-from sorting.fingerprint import fingerprint
+from sorting.fingerprint import change_stamp, fingerprint
 from sorting.front_end import FrontEnd
 from sorting.results import log_path, write_log, write_result
 from sorting.steps import (
@@ -54,19 +54,23 @@ class Run:
     config: SortingConfig
     parameters: dict[str, Any]
     result_path: Path
+    steps_path: Path
     comm: Any
     progress: StepProgress | None = None
     timings: dict[str, dict] = field(default_factory=dict)
 
     def __post_init__(self):
-        self.store = Store(self.result_path.parent, self.comm)
+        self.store = Store(self.steps_path, self.comm)
         if self.comm.rank == 0:
-            filtered = filtering.filtered_path(self.result_path.parent)
+            filtered = filtering.filtered_path(self.store.folder)
             for path in (self.result_path, log_path(self.result_path), filtered):
                 remove_leftovers(path)
         self.front_end = FrontEnd(self.recording, self.probe, self.config.filtering)
-        identity = fingerprint(self.recording, self.probe.channels)
-        self.identity = self.comm.bcast(identity, root=0)
+        identity = (
+            fingerprint(self.recording, self.probe.channels),
+            change_stamp(self.recording),
+        )
+        self.identity, self.stamp = self.comm.bcast(identity, root=0)
 
     def run(self, steps: Sequence[str] | None = None) -> None:
         """Run the steps that are asked for and not done yet.
@@ -91,14 +95,16 @@ class Run:
         sections = [
             getattr(self.config, name) for name in names[: names.index(step) + 1]
         ]
-        return digest(self.identity, STEP_VERSION, self._geometry(), *sections)
+        sections[0] = replace(sections[0], to_file=False)  # a copy changes no step
+        inputs = (self.identity, self.stamp, self._geometry())
+        return digest(inputs, STEP_VERSION, *sections)
 
     def _geometry(self) -> list:
         return [self.probe.contact_positions.tolist(), self.probe.groups.tolist()]
 
     def _run_step(self, name: str) -> None:
         started, cpu_started = time.perf_counter(), time.process_time()
-        done = self.store.is_done(name, self.digest(name)) and name != "converting"
+        done = self._is_done(name)
         if not done:
             self._require_earlier(name)
             context = self._context(name)
@@ -112,6 +118,13 @@ class Run:
             "wall_s": round(time.perf_counter() - started, 3),
             "cpu_s": round(sum(cpu_s), 3),
         }
+
+    def _is_done(self, name: str) -> bool:
+        """Tell whether a step need not run: exports always do, others once."""
+        if name == "converting" or not self.store.is_done(name, self.digest(name)):
+            return False
+        wants_file = name == "filtering" and self.config.filtering.to_file
+        return not wants_file or filtering.has_file(self.store)
 
     def _require_earlier(self, name: str) -> None:
         """Refuse to build on a step that has not run with these very settings."""
@@ -141,6 +154,7 @@ class Run:
                 else lambda done, total: report(step, done, total)
             ),
             digest=self.digest(step),
+            fingerprint=self.identity,
             result_path=self.result_path,
         )
 

@@ -30,11 +30,12 @@ class Store:
     Parameters
     ----------
     folder : path
+        Made if it is not there.
     comm : SerialComm or mpi4py.MPI.Comm
     """
 
     def __init__(self, folder: Path, comm: Any):
-        self.folder = Path(folder) / "steps"
+        self.folder = Path(folder)
         self.comm = comm
         if comm.rank == 0:
             self.folder.mkdir(parents=True, exist_ok=True)

@@ -25,7 +25,8 @@ STAGE_SNIPPETS = 3
 class Context:
     """Recording, probe, settings, ranks and stored results, for one step.
 
-    `digest` is the hash of all that the step depends on.
+    `digest` is the hash of all that the step depends on, `fingerprint` that of the
+    recording.
     """
 
     recording: Any
@@ -36,6 +37,7 @@ class Context:
     store: Store
     progress: Progress
     digest: str
+    fingerprint: str
     result_path: Path
 
     @property

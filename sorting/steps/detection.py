@@ -53,6 +53,8 @@ def _peak_folder(context: Context) -> Path:
     folder = context.store.parts("detection-peaks")
     if context.comm.rank == 0:
         folder.mkdir(parents=True, exist_ok=True)
+        for path in folder.glob("features-of-rank-*"):  # of a run that was killed
+            path.unlink()
     context.comm.barrier()
     return folder
 

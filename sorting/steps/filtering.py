@@ -11,8 +11,9 @@ import numpy as np
 from circus_io.atomic import atomic_path
 from sorting.chunk_map import own_items
 from sorting.steps.context import Context
+from sorting.store import Store
 
-__all__ = ["filtered_path", "run"]
+__all__ = ["filtered_path", "has_file", "run"]
 
 
 def run(context: Context) -> dict[str, np.ndarray]:
@@ -20,18 +21,29 @@ def run(context: Context) -> dict[str, np.ndarray]:
     if context.config.filtering.to_file:
         _write_filtered(context)
     sos = context.front_end.sos
-    return {"sos": np.zeros((0, 6)) if sos is None else sos}
+    return {
+        "sos": np.zeros((0, 6)) if sos is None else sos,
+        "has_file": np.array(context.config.filtering.to_file),
+    }
 
 
-def filtered_path(folder: Path) -> Path:
-    """Return where the filtered recording is, in the folder of the results."""
-    return folder / "filtered.dat"
+def filtered_path(steps_folder: Path) -> Path:
+    """Return where the filtered recording is: beside the folder of the steps."""
+    variant = steps_folder.name.removeprefix("steps")
+    return steps_folder.with_name(f"filtered{variant}.dat")
+
+
+def has_file(store: Store) -> bool:
+    """Tell whether the filtered recording of the stored settings is there."""
+    written = bool(store.load("filtering")["has_file"])
+    there = filtered_path(store.folder).exists() if store.comm.rank == 0 else None
+    return written and store.comm.bcast(there, root=0)
 
 
 def _write_filtered(context: Context) -> None:
     """Write float32 µV of the analysed channels, streams end to end."""
     front_end = context.front_end
-    path = filtered_path(context.result_path.parent)
+    path = filtered_path(context.store.folder)
     partial = context.store.open_parts("filtering", context.digest) / path.name
     grid = front_end.grid
     lengths = [stop - start for start, stop in map(grid.bounds, range(len(grid)))]

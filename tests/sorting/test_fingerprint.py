@@ -1,9 +1,11 @@
+import os
+
 import numpy as np
 import pytest
 
 import circus_io
-from circus_io import ArrayRecording, DataFile
-from sorting.fingerprint import fingerprint
+from circus_io import ArrayRecording, DataFile, open_recording
+from sorting.fingerprint import change_stamp, fingerprint
 
 RATE = 20_000.0
 ALL = np.arange(3)
@@ -104,3 +106,21 @@ def test_every_stream_counts(tmp_path):
     assert len(set(marks)) == 3
     # the place of the files does not count
     assert fingerprint(write_run(tmp_path / "d", parts), ALL) == marks[0]
+
+
+def test_an_edit_anywhere_changes_the_stamp_and_a_copy_does_not_the_hash(tmp_path):
+    path, twin = tmp_path / "rec.dat", tmp_path / "twin.dat"
+    samples = np.random.default_rng(0).integers(-99, 99, (200_000, 2), dtype=np.int16)
+    samples.tofile(path)
+    samples.tofile(twin)
+    fields = {"data_dtype": "int16", "sampling_rate": 20_000, "nb_channels": 2}
+
+    def open_it(file):
+        return open_recording(file, file_format="raw_binary", **fields)
+
+    nodes = np.arange(2)
+    before = change_stamp(open_it(path))
+    assert fingerprint(open_it(path), nodes) == fingerprint(open_it(twin), nodes)
+    os.utime(path, ns=(0, path.stat().st_mtime_ns + 1000))
+    assert change_stamp(open_it(path)) != before
+    assert change_stamp(ArrayRecording(samples, 20_000)) == []

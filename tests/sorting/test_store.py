@@ -18,7 +18,7 @@ ARRAYS = {
 
 @pytest.fixture
 def store(tmp_path) -> Store:
-    return Store(tmp_path / "rec", SerialComm())
+    return Store(tmp_path / "rec" / "steps", SerialComm())
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_arrays_come_back_as_they_were(saved):
 
 
 def test_a_new_store_on_the_same_folder_finds_them(saved, tmp_path):
-    again = Store(tmp_path / "rec", SerialComm())
+    again = Store(tmp_path / "rec" / "steps", SerialComm())
     assert again.is_done("whitening", "abc")
     assert again.load("whitening").keys() == ARRAYS.keys()
 
@@ -172,7 +172,7 @@ def test_a_new_store_sweeps_what_a_killed_run_left(saved, tmp_path):
     names = [unfinished(folder.parent / "x.npz"), unfinished(folder / "part-0.npy")]
     left = [path.name for path in folder.parent.rglob("*") if path.name in names]
     assert sorted(left) == sorted(names)
-    again = Store(tmp_path / "rec", SerialComm())
+    again = Store(tmp_path / "rec" / "steps", SerialComm())
     assert not [path for path in folder.parent.rglob("*") if path.name in names]
     assert again.is_done("whitening", "abc")
     assert (folder / "part-0.npy").exists()
