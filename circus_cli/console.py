@@ -13,7 +13,7 @@ import sys
 import time
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from types import TracebackType
 from typing import Any
@@ -31,11 +31,13 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from circus_cli.errors import INTERRUPTED, as_input_error
 from circus_io.errors import CircusError
 from circus_io.parallel import launched_rank
 
 __all__ = [
     "StepProgress",
+    "logs_muted",
     "logs_shown",
     "say",
     "say_error",
@@ -45,6 +47,7 @@ __all__ = [
     "stdout",
 ]
 
+LOGGERS = tuple(logging.getLogger(name) for name in ("circus_io", "sorting"))
 PLAIN_WIDTH = 10_000  # no wrapping where the reader may be a program
 PLAIN_LINE_S = 10.0  # a plain progress line at least so far from the one before
 
@@ -73,24 +76,48 @@ def _console(to_stderr: bool, at_terminal: bool, columns: str, quiet: bool) -> C
             "color_system": None,
             "width": PLAIN_WIDTH,
         }
-    return Console(stderr=to_stderr, **settings)
+    return _Console(stderr=to_stderr, **settings)
+
+
+class _Console(Console):
+    """A console whose reader may leave, as ``head`` does: the work goes on."""
+
+    def on_broken_pipe(self) -> None:
+        """Fall silent, also for what is still in the buffer when the program ends."""
+        self.quiet = True
+        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 -- a device, not a path
+            os.dup2(nowhere.fileno(), self.file.fileno())
 
 
 @contextmanager
 def logs_shown(*, debug: bool = False, quiet: bool = False) -> Iterator[None]:
     """Show what the libraries log: from notices on; with `quiet`, from errors on."""
     level = logging.ERROR if quiet else logging.DEBUG if debug else logging.INFO
-    loggers = [logging.getLogger(name) for name in ("circus_io", "sorting")]
-    levels = [logger.level for logger in loggers]
     handler = _ConsoleHandler()
-    for logger in loggers:
+    for logger in LOGGERS:
         logger.addHandler(handler)
+    try:
+        with _log_level(level):
+            yield
+    finally:
+        for logger in LOGGERS:
+            logger.removeHandler(handler)
+
+
+def logs_muted() -> AbstractContextManager[None]:
+    """Show nothing of what the libraries log: what is done here is done again."""
+    return _log_level(logging.CRITICAL + 1)
+
+
+@contextmanager
+def _log_level(level: int) -> Iterator[None]:
+    levels = [logger.level for logger in LOGGERS]
+    for logger in LOGGERS:
         logger.setLevel(level)
     try:
         yield
     finally:
-        for logger, former in zip(loggers, levels, strict=True):
-            logger.removeHandler(handler)
+        for logger, former in zip(LOGGERS, levels, strict=True):
             logger.setLevel(former)
 
 
@@ -123,6 +150,10 @@ def say_error(error: BaseException, *, debug: bool = False, rank: int = 0) -> No
     """
     if debug:
         sys.stderr.write("".join(traceback.format_exception(error)))
+    if isinstance(error, KeyboardInterrupt):
+        sys.stderr.write(f"{INTERRUPTED}\n")
+        return
+    error = as_input_error(error)
     name = "" if isinstance(error, CircusError) else f"{type(error).__name__}: "
     where = f" (rank {rank})" if rank else ""
     for problem in _problems(str(error)):

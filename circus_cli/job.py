@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,8 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from circus_cli.console import StepProgress, logs_shown, say, say_error
-from circus_cli.errors import UsageError
+from circus_cli.console import StepProgress, logs_muted, say, say_error
+from circus_cli.errors import UsageError, as_input_error
 from circus_cli.request import Request
 from circus_cli.summary import say_summary
 from circus_io.errors import (
@@ -40,6 +41,17 @@ __all__ = [
 
 T = TypeVar("T")
 
+ELSEWHERE = "name another folder with --output-dir DIR"
+# what the system says of a folder that results cannot go to
+UNWRITABLE = {
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.EEXIST,
+    errno.ENOTDIR,
+    errno.ENOSPC,
+}
+
 
 @dataclass(frozen=True)
 class Job:
@@ -47,17 +59,23 @@ class Job:
 
     Attributes
     ----------
-    recording_path : Path
+    files : tuple of Path
+        The recording; several files are its streams, in this order.
     parameters : circus_io.params.Parameters
     probe : circus_io.probe.Probe
     output_dir : Path
         Where results go; may not exist yet.
     """
 
-    recording_path: Path
+    files: tuple[Path, ...]
     parameters: Parameters
     probe: Probe
     output_dir: Path
+
+    @property
+    def recording_path(self) -> Path:
+        """The first file, after which results are named."""
+        return self.files[0]
 
     @property
     def result_path(self) -> Path:
@@ -78,35 +96,74 @@ def prepare(request: Request) -> Job:
     """
     from circus_io.probe import read_probe
 
-    parameter_path, recording_path = _find_files(request)
+    parameter_path, files = _find_files(request)
     parameters = read_parameters(parameter_path, request.overrides, request.seed)
-    if recording_path is None:
-        recording_path = _named_recording(parameter_path, parameters)
+    files = files or _named_recording(parameter_path, parameters)
     check_required(parameters)
+    _refuse_probes(files, parameters.data.mapping)
     probe = read_probe(parameters.data.mapping)
     probe.without(parameters.detection.dead_channels)  # refuses what does not exist
-    with open_job_recording(recording_path, parameters) as recording:
+    # what opening has to say, it says when the work begins
+    with logs_muted(), open_job_recording(files, parameters) as recording:
         probe.check(recording.nb_channels)
-    output_dir = _output_dir(request, recording_path, parameters)
+    output_dir = _output_dir(request, files[0], parameters)
     _check_writable(output_dir)
-    return Job(recording_path, parameters, probe, output_dir)
+    return Job(files, parameters, probe, output_dir)
 
 
-def _find_files(request: Request) -> tuple[Path, Path | None]:
+def _find_files(request: Request) -> tuple[Path, tuple[Path, ...]]:
     """Return the parameter file, and the recording unless the former names it."""
     path = request.path
-    if not path.exists():
+    if path.name in ("", ".."):
+        raise UsageError(f"{path} is a folder; name the recording in it")
+    if path.suffix.lower() == ".params" and path.exists():
+        return path, ()
+    files = _files(path)
+    if not files:
         raise RecordingNotFoundError(f"there is no recording at {path}")
-    if path.suffix.lower() == ".params":
-        return path, None
-    parameter_path = request.parameter_file or path.with_suffix(".params")
+    _refuse_probes(files)
+    parameter_path = request.parameter_file or files[0].with_suffix(".params")
     if not parameter_path.is_file():
         raise ParameterError(
             f"{path} has no parameter file {parameter_path}; write one with: "
-            f"circus params --init {path.with_suffix('.params')}, or name another "
-            "with --params FILE"
+            f"circus params --init {parameter_path}, or name another with --params FILE"
         )
-    return parameter_path, path
+    return parameter_path, files
+
+
+def _files(path: Path) -> tuple[Path, ...]:
+    """Return what a path or a pattern names, sorted naturally; nothing if none."""
+    from circus_io.streams import resolve_paths
+
+    found = resolve_paths(path)
+    if found is not None:
+        return tuple(map(Path, found))
+    return (path,) if path.exists() else ()
+
+
+def _refuse_probes(files: Sequence[Path], mapping: Path | None = None) -> None:
+    """Refuse a probe in place of a recording: raw formats would read its text as data.
+
+    Raises
+    ------
+    UsageError
+        A file is a probe by its name or content, or is the mapping in use.
+    """
+    for path in files:
+        if (
+            path.suffix.lower() == ".prb"
+            or (mapping is not None and mapping.exists() and path.samefile(mapping))
+            or (path.suffix.lower() == ".json" and _describes_probe(path))
+        ):
+            raise UsageError(
+                f"{path} is a probe file, not a recording; name the recording, and the "
+                "probe as [data] mapping in its .params file"
+            )
+
+
+def _describes_probe(path: Path) -> bool:
+    with path.open("rb") as file:
+        return b'"probeinterface"' in file.read(4096)
 
 
 def read_parameters(
@@ -118,7 +175,7 @@ def read_parameters(
     values: dict[str, Any] = dict(parse_override(text) for text in overrides)
     if seed is not None:
         values["circus.seed"] = seed
-    return read_params(path, values, known_fields=partial(_fields, path.parent))
+    return read_params(path, values, required=("mapping",))
 
 
 def parse_override(text: str) -> tuple[str, str]:
@@ -139,17 +196,7 @@ def parse_override(text: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def _fields(folder: Path, file_format: str | None) -> list[str] | None:
-    """Return the keys of ``[data]`` that a file format declares."""
-    from circus_io.registry import get_format
-
-    if file_format is None:
-        return None
-    wrapper = get_format(file_format, folder)
-    return [*wrapper._required_fields, *wrapper._default_values]
-
-
-def _named_recording(parameter_path: Path, parameters: Parameters) -> Path:
+def _named_recording(parameter_path: Path, parameters: Parameters) -> tuple[Path, ...]:
     """Return the recording that ``[data] file_name`` of a parameter file names."""
     path = parameters.data.file_name
     if path is None:
@@ -157,59 +204,33 @@ def _named_recording(parameter_path: Path, parameters: Parameters) -> Path:
             f"{parameter_path} does not say which recording it belongs to: give the "
             "recording instead, or set [data] file_name"
         )
-    if not path.exists():
+    files = _files(path)
+    if not files:
         raise RecordingNotFoundError(
             f"there is no recording at {path}, which {parameter_path} names as "
             "[data] file_name"
         )
-    return path
+    return files
 
 
 def check_required(parameters: Parameters) -> None:
-    """Refuse parameters without a probe, or without what the file format needs.
+    """Refuse parameters without a probe.
 
     Raises
     ------
     ParameterError
-        Names all that is missing.
+        `read_parameters` says so, and all else that is missing, before.
     """
-    needed = [("mapping", "the probe file: .prb, or probeinterface .json")]
-    given = {"mapping": parameters.data.mapping, **parameters.data.format_fields}
-    wrapper = _wrapper(parameters)
-    needed += [
-        (
-            name,
-            f"{getattr(kind, '__name__', kind)}; {wrapper.description} files need it",
-        )
-        for name, kind in wrapper._required_fields.items()
-    ]
-    lines = [
-        f"[data] {name} is required ({what})"
-        for name, what in needed
-        if given.get(name) is None
-    ]
-    if lines:
-        problems = f"{len(lines)} problem" + "s" * (len(lines) > 1)
-        raise ParameterError("\n  ".join([f"{parameters.path}: {problems}", *lines]))
+    if parameters.data.mapping is None:
+        raise ParameterError(f"{parameters.path}: [data] mapping is required")
 
 
-def _wrapper(parameters: Parameters) -> type[DataFile]:
-    from circus_io.registry import get_format
-
-    folder = parameters.path.parent if parameters.path else Path()
-    return get_format(parameters.data.file_format, folder)
-
-
-def open_job_recording(path: Path, parameters: Parameters) -> DataFile:
+def open_job_recording(files: Sequence[Path], parameters: Parameters) -> DataFile:
     """Open a recording by what its parameters say about the format."""
     import circus_io
 
-    return circus_io.open_recording(
-        path,
-        file_format=_wrapper(parameters),
-        stream_mode=parameters.data.stream_mode,
-        **parameters.data.format_fields,
-    )
+    path = files if len(files) > 1 else files[0]
+    return circus_io.open_from_parameters(path, parameters)
 
 
 def _output_dir(request: Request, path: Path, parameters: Parameters) -> Path:
@@ -225,13 +246,12 @@ def _check_writable(folder: Path) -> None:
     existing = next(p for p in (folder, *folder.absolute().parents) if p.exists())
     if not existing.is_dir():
         raise NotWritableError(
-            f"results cannot go to {folder}: {existing} is a file; name another folder "
-            "with --output-dir DIR"
+            f"results cannot go to {folder}: {existing} is a file; {ELSEWHERE}"
         )
     if not os.access(existing, os.W_OK | os.X_OK):
         raise NotWritableError(
-            f"results cannot go to {folder}: {existing} is not writable for you; name "
-            "another folder with --output-dir DIR"
+            f"results cannot go to {folder}: {existing} is not writable for you; "
+            f"{ELSEWHERE}"
         )
 
 
@@ -245,13 +265,10 @@ def sort_on(comm: Any, request: Request, steps: Sequence[str] | None) -> int:
     """
     job = _of_rank_0(comm, partial(prepare, request))
     report = partial(say_error, debug=request.debug, rank=comm.rank)
-    with (
-        logs_shown(debug=request.debug, quiet=request.quiet),
-        abort_on_error(comm, report),
-    ):
-        result = _sort(comm, job, steps, request.quiet)
-    if comm.rank == 0 and not request.quiet:
-        say_summary(result, job.result_path)
+    with abort_on_error(comm, report):
+        _sort(comm, job, steps, request.quiet)
+    if comm.rank == 0 and request.summary and not request.quiet:
+        say_summary(job.result_path)
     return 0
 
 
@@ -266,8 +283,10 @@ def _of_rank_0(comm: Any, function: Callable[[], T]) -> T:
             outcome = function()
         except CircusError as error:
             outcome = error
-        except Exception as error:  # the other ranks wait, whatever it is
-            outcome = CircusError(f"{type(error).__name__}: {error}")
+        except (Exception, SystemExit) as error:  # the other ranks wait for any word
+            outcome = as_input_error(error)
+            if not isinstance(outcome, CircusError):
+                outcome = CircusError(f"{type(error).__name__}: {error}")
             outcome.__cause__ = error
     outcome = comm.bcast(outcome)
     if isinstance(outcome, CircusError):
@@ -275,17 +294,17 @@ def _of_rank_0(comm: Any, function: Callable[[], T]) -> T:
     return outcome
 
 
-def _sort(comm: Any, job: Job, steps: Sequence[str] | None, quiet: bool) -> Any:
+def _sort(comm: Any, job: Job, steps: Sequence[str] | None, quiet: bool) -> None:
     import sorting
 
     for notice in job.parameters.notices if comm.rank == 0 and not quiet else ():
         say(notice)
     with (
-        open_job_recording(job.recording_path, job.parameters) as recording,
+        open_job_recording(job.files, job.parameters) as recording,
         StepProgress(quiet=quiet) as progress,
         _failures_named(progress),
     ):
-        return sorting.sort(
+        sorting.sort(
             recording,
             parameters=job.parameters,
             probe=job.probe,
@@ -293,6 +312,7 @@ def _sort(comm: Any, job: Job, steps: Sequence[str] | None, quiet: bool) -> Any:
             steps=steps,
             comm=comm,
             progress=progress,
+            abort=False,
         )
 
 
@@ -303,7 +323,13 @@ def _failures_named(progress: StepProgress) -> Iterator[None]:
         yield
     except CircusError:
         raise
+    except SystemExit as error:
+        raise StepError(
+            f"{progress.step or 'sorting'} failed: {as_input_error(error)}"
+        ) from error
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in UNWRITABLE and error.filename:
+            raise as_input_error(error) from error
         step = progress.step or "sorting"
         reason = str(error) or "no message"
         raise StepError(

@@ -15,9 +15,10 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from typing import BinaryIO, TextIO
 
 from circus_io.errors import LaunchError, MissingDependencyError
 from circus_io.threads import THREAD_VARIABLES
@@ -50,6 +51,7 @@ HOSTFILE_FLAGS = (
     ("MPICH", ("HYDRA", "MPICH", "MVAPICH"), "-f"),
 )
 FORWARDED_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
+LAST_WORDS_S = 5.0  # for output of ranks that outlive their mpiexec
 
 
 def default_n_ranks() -> tuple[int, str | None]:
@@ -182,9 +184,37 @@ def run_ranks(
     ------
     LaunchError, MissingDependencyError
         As `find_mpiexec`.
+    KeyboardInterrupt
+        The user stopped the ranks; what mpiexec says about that is not shown.
     """
     program = [sys.executable, "-m", "circus_cli", *arguments]
-    return run_child([*rank_command(n_ranks, hostfile), *program], rank_environment())
+    command = [*rank_command(n_ranks, hostfile), *program]
+    interrupted = threading.Event()
+    process = _start(command, rank_environment(), subprocess.PIPE)
+    relays = [
+        threading.Thread(target=_relay, args=(*pipe, interrupted), daemon=True)
+        for pipe in ((process.stdout, sys.stdout), (process.stderr, sys.stderr))
+    ]
+    for relay in relays:
+        relay.start()
+    with _forwarded_signals(process, interrupted):
+        status = process.wait()
+    for relay in relays:
+        relay.join(LAST_WORDS_S)
+    if interrupted.is_set():
+        raise KeyboardInterrupt
+    return _as_in_a_shell(status)
+
+
+def _relay(pipe: BinaryIO, stream: TextIO, interrupted: threading.Event) -> None:
+    """Write what a pipe holds to a stream of this process, until it is interrupted."""
+    with pipe:
+        while piece := os.read(pipe.fileno(), 65536):
+            # the ranks do not wait for a reader that has gone, as head does
+            with suppress(OSError):
+                if not interrupted.is_set():
+                    stream.buffer.write(piece)
+                    stream.buffer.flush()
 
 
 def run_child(command: Sequence[str], environment: dict[str, str] | None = None) -> int:
@@ -192,20 +222,43 @@ def run_child(command: Sequence[str], environment: dict[str, str] | None = None)
 
     The status of a command that a signal ended is 128 + its number, as in a shell.
     """
+    process = _start(command, environment)
+    with _forwarded_signals(process, threading.Event()):
+        return _as_in_a_shell(process.wait())
+
+
+def _start(
+    command: Sequence[str],
+    environment: dict[str, str] | None,
+    output: int | None = None,
+) -> subprocess.Popen:
     # A session of its own: Ctrl-C at a terminal then reaches it once, from here.
-    process = subprocess.Popen(
-        command, env=environment, stdin=subprocess.DEVNULL, start_new_session=True
+    return subprocess.Popen(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        start_new_session=True,
     )
-    with _forwarded_signals(process):
-        status = process.wait()
+
+
+def _as_in_a_shell(status: int) -> int:
     return status if status >= 0 else 128 - status
 
 
 @contextmanager
-def _forwarded_signals(process: subprocess.Popen) -> Iterator[None]:
-    """Pass signals on to `process`, in the main thread, where Python handles them."""
+def _forwarded_signals(
+    process: subprocess.Popen, interrupted: threading.Event
+) -> Iterator[None]:
+    """Pass signals on to `process`, in the main thread, where Python handles them.
+
+    `interrupted` is set before an interrupt is passed on.
+    """
 
     def forward(number: int, frame: object) -> None:
+        if number == signal.SIGINT:
+            interrupted.set()
         process.send_signal(signal.SIGTERM if os.name == "nt" else number)
 
     if threading.current_thread() is not threading.main_thread():

@@ -1,7 +1,7 @@
 """The command ``circus``: reads its arguments, calls a command, gives an exit status.
 
-Exit status: 0 done, 2 wrong usage, 3 wrong input, 4 a step failed, 130 interrupted.
-`run` is the only place that exits.
+Exit status: 0 done, 1 a bug in circus, 2 wrong usage, 3 wrong input, 4 a step failed,
+130 interrupted. `run` is the only place that exits.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
+from glob import has_magic
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -22,8 +23,8 @@ from circus_cli.commands.params import EXAMPLES as PARAMS_EXAMPLES
 from circus_cli.commands.params import params
 from circus_cli.commands.sort import EXAMPLES as SORT_EXAMPLES
 from circus_cli.commands.sort import sort
-from circus_cli.console import say_error, show
-from circus_cli.errors import UsageError
+from circus_cli.console import logs_shown, say_error, show
+from circus_cli.errors import UsageError, as_input_error
 from circus_io.errors import CircusError
 from circus_io.parallel import launched_rank, set_thread_variables
 
@@ -38,7 +39,8 @@ Examples:
 app = typer.Typer(
     name="circus",
     help="Sort the spikes of extracellular recordings.",
-    epilog="Exit status: 0 done, 2 wrong usage, 3 wrong input, 4 a step failed.",
+    epilog="Exit status: 0 done, 1 a bug in circus, 2 wrong usage, 3 wrong input, "
+    "4 a step failed, 130 interrupted.",
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -51,7 +53,12 @@ COMMANDS = {
     "demo": (demo, DEMO_EXAMPLES),
 }
 for _name, (_command, _examples) in COMMANDS.items():
-    app.command(_name, epilog=_examples)(_command)
+    # what is left over is named in an error, with what to do instead
+    app.command(
+        _name,
+        epilog=_examples,
+        context_settings={"allow_extra_args": _command is sort},
+    )(_command)
 
 # typer carries its own copy of click, or not, depending on its version
 _TyperUsageError = typer.BadParameter.__base__
@@ -91,16 +98,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         The arguments after ``circus``; those of this process by default.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    debug = "--debug" in arguments
+    debug, quiet = "--debug" in arguments, "--quiet" in arguments
     try:
-        status = app(_with_command(arguments), "circus", standalone_mode=False)
+        with logs_shown(debug=debug, quiet=quiet):
+            return _call(_with_command(arguments)) or 0
+    except typer.Exit as finished:
+        return finished.exit_code
     except _TyperUsageError as error:
-        return _fail(UsageError(_usage_message(error)), debug=False)
-    except (typer.Abort, KeyboardInterrupt):
-        return _fail(KeyboardInterrupt("interrupted"), debug=False)
-    except Exception as error:
+        return _fail(UsageError(_usage_message(error, arguments)), debug=False)
+    except (Exception, KeyboardInterrupt, SystemExit) as error:
         return _fail(error, debug=debug)
-    return status or 0
+
+
+def _call(arguments: list[str]) -> int | None:
+    """Call a command; its ``main`` would make an interrupt a status without a word."""
+    group = typer.main.get_command(app)
+    with group.make_context("circus", arguments) as context:
+        return group.invoke(context)
 
 
 def _with_command(arguments: list[str]) -> list[str]:
@@ -124,13 +138,15 @@ def _with_command(arguments: list[str]) -> list[str]:
 
 def _is_for_sort(first: str, arguments: list[str]) -> bool:
     """Tell a path, or the format name of ``circus raw_binary -i``, from a command."""
-    looks_like_path = Path(first).exists() or Path(first).suffix or "/" in first
+    path = Path(first)
+    looks_like_path = path.exists() or path.suffix or has_magic(first) or "/" in first
     return bool(looks_like_path) or bool({"-i", "--info"} & set(arguments))
 
 
-def _usage_message(error: Exception) -> str:
+def _usage_message(error: Exception, arguments: list[str]) -> str:
     context = getattr(error, "ctx", None)
-    command = context.command_path if context else "circus"
+    name = next((word for word in arguments[:1] if word in COMMANDS), "sort")
+    command = context.command_path if context else f"circus {name}"
     return f"{error.format_message().rstrip('.')}; see: {command} --help"
 
 
@@ -140,6 +156,7 @@ def _fail(error: BaseException, *, debug: bool) -> int:
         say_error(error, debug=debug)
     if isinstance(error, KeyboardInterrupt):
         return 130
+    error = as_input_error(error)
     if isinstance(error, CircusError):
         return error.exit_status
     return 3 if isinstance(error, OSError) else 1

@@ -10,13 +10,7 @@ import numpy as np
 from circus_cli import figures
 from circus_io.atomic import atomic_path
 from circus_io.errors import ChunkError
-from sorting.config import SortingConfig
-from sorting.kernels.filters import (
-    band_pass,
-    butter_sos,
-    settling_frames,
-    subtract_median,
-)
+from sorting.api import open_front_end
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,8 +18,9 @@ if TYPE_CHECKING:
     from circus_io.datafile import DataFile
     from circus_io.params import Parameters
     from circus_io.probe import Probe
+    from sorting.front_end import FrontEnd
 
-__all__ = ["filtered_moment", "write_preview"]
+__all__ = ["write_preview"]
 
 DURATION_S = 1.2
 MOST_CHANNELS = 32  # more traces than this no page shows apart
@@ -38,7 +33,7 @@ def write_preview(
     parameters: Parameters,
     second: float = 0.0,
 ) -> Path:
-    """Draw 1.2 s of raw and filtered traces as a PNG file.
+    """Draw 1.2 s of traces, raw and filtered as a sort does it, as a PNG file.
 
     Parameters
     ----------
@@ -46,7 +41,8 @@ def write_preview(
         The picture; its folder is made.
     recording : DataFile
     probe : Probe
-        Its channels are drawn, in its order; evenly chosen ones of a large probe.
+        Its channels are drawn, in its order, without dead ones; evenly chosen ones of a
+        large probe.
     parameters : Parameters
     second : float
         Where to start, in s from the first frame of the recording.
@@ -72,14 +68,14 @@ def write_preview(
             f"a preview from second {second:g} on has no frames: the recording is "
             f"{length_s:g} s long"
         )
-    raw = recording[t_start:t_stop, probe.channels]
-    filtered = filtered_moment(recording, probe, parameters, t_start, t_stop)
-    shown = _evenly(probe.n_channels)
+    front_end = open_front_end(recording, probe, parameters)
+    raw, filtered = _moment(front_end, t_start, t_stop)
+    shown = _evenly(len(front_end.nodes))
     seconds = second + np.arange(len(raw)) / rate
     with figures.figure_style():
         figure = figures.new_figure(14, 1.5 + 0.32 * len(shown))
         panels = figure.subplots(1, 2, sharey=True)
-        names = [str(channel) for channel in probe.channels[shown]]
+        names = [str(channel) for channel in front_end.nodes[shown]]
         for panel, traces, title in zip(
             panels, (raw, filtered), ("raw", "filtered"), strict=True
         ):
@@ -91,35 +87,29 @@ def write_preview(
     return path
 
 
-def filtered_moment(
-    recording: DataFile, probe: Probe, parameters: Parameters, t_start: int, t_stop: int
-) -> np.ndarray:
-    """Filter a moment of a recording as a sort does.
+def _moment(
+    front_end: FrontEnd, t_start: int, t_stop: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return raw and filtered traces (n_frames, n_channels), in µV, across streams.
 
-    Returns
-    -------
-    float32 (t_stop - t_start, n_channels)
-        In µV, in the order of the probe.
+    Raises
+    ------
+    ChunkError
+        There is a gap between the two frames.
     """
-    config = SortingConfig.from_parameters(
-        parameters,
-        sampling_rate=recording.sampling_rate,
-        n_channels=probe.n_channels,
-        probe_radius_um=probe.radius_um,
-    ).filtering
-    if config.cut_off_hz is None:
-        traces = recording[t_start:t_stop, probe.channels]
-    else:
-        sos = butter_sos(config.cut_off_hz, recording.sampling_rate, config.order)
-        margin = settling_frames(sos)
-        before = min(margin, t_start - recording.t_start)
-        after = min(margin, recording.t_stop - t_stop)
-        wide = recording[t_start - before : t_stop + after, probe.channels]
-        extend = (
-            0 if m == margin else config.extension_frames for m in (before, after)
+    ends = [(s.t_start, s.t_start + s.duration) for s in front_end.recording.streams]
+    bounds = [(max(t_start, start), min(t_stop, stop)) for start, stop in ends]
+    pieces = [(start, stop) for start, stop in bounds if start < stop]
+    if sum(stop - start for start, stop in pieces) < t_stop - t_start:
+        rate = front_end.recording.sampling_rate
+        raise ChunkError(
+            f"not all of these {(t_stop - t_start) / rate:g} s are recorded; choose -s "
+            "such that a stream lasts as long; streams begin at second "
+            f"{', '.join(f'{start / rate:g}' for start, _ in ends)}"
         )
-        traces = band_pass(wide, sos, *extend)[before : before + t_stop - t_start]
-    return subtract_median(traces, probe.groups) if config.remove_median else traces
+    moments = [front_end.moment(start, stop) for start, stop in pieces]
+    raw, filtered = (np.concatenate(traces) for traces in zip(*moments, strict=True))
+    return raw, filtered
 
 
 def _evenly(n_channels: int) -> np.ndarray:
@@ -132,8 +122,9 @@ def _draw(
     panel: Axes, seconds: np.ndarray, traces: np.ndarray, names: list[str], title: str
 ) -> None:
     """Stack traces downwards, 12 noise levels apart, each around its median."""
-    centred = traces - np.median(traces, axis=0)
-    noise_uv = np.median(np.abs(centred), axis=0).max() / 0.6745
+    known = np.where(np.isfinite(traces), traces, 0)  # others are holes in the line
+    centred = traces - np.median(known, axis=0)
+    noise_uv = np.median(np.abs(np.nan_to_num(centred)), axis=0).max() / 0.6745
     spacing_uv = float(12 * noise_uv) or 1.0
     offsets = -np.arange(len(names))
     panel.plot(seconds, centred / spacing_uv + offsets, lw=0.4, color=figures.INK)

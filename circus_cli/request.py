@@ -27,6 +27,9 @@ class Request:
     seed : int, optional
     debug, quiet : bool
         Show tracebacks; show errors only.
+    summary : bool
+        Print what was found; not on ranks that another process of circus started, whose
+        output reaches the terminal out of order.
     """
 
     path: Path
@@ -37,6 +40,7 @@ class Request:
     seed: int | None = None
     debug: bool = False
     quiet: bool = False
+    summary: bool = True
 
     def arguments(self, n_ranks: int) -> list[str]:
         """Return the command line that asks for the same on `n_ranks` ranks."""
@@ -54,4 +58,5 @@ class Request:
         flags = [
             f for f, on in (("--debug", self.debug), ("--quiet", self.quiet)) if on
         ]
+        flags.append("--no-summary")
         return ["sort", *given, *sets, *flags, "--", str(self.path)]

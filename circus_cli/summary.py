@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from circus_cli.console import say_table, show
 
@@ -14,16 +14,23 @@ if TYPE_CHECKING:
 __all__ = ["say_result", "say_summary"]
 
 
-def say_summary(result: Result | None, result_path: Path) -> None:
-    """Print what a run did, and its result if its steps reached one."""
-    _say_steps(result_path)
-    if result is None:
+# a run that went through one of these has left a result that belongs to it
+REACH_A_RESULT = {"merging", "converting"}
+
+
+def say_summary(result_path: Path) -> None:
+    """Print what the last run did, and its result if its steps reached one."""
+    from sorting.results import load_result, log_path
+
+    log = json.loads(log_path(result_path).read_text(encoding="utf-8"))
+    _say_steps(log)
+    if REACH_A_RESULT & log["steps"].keys():
+        say_result(load_result(result_path), result_path)
+    else:
         show(
             f"what the steps left lies in {result_path.parent}; merging writes the "
             "result"
         )
-    else:
-        say_result(result, result_path)
 
 
 def say_result(result: Result, result_path: Path) -> None:
@@ -36,11 +43,8 @@ def say_result(result: Result, result_path: Path) -> None:
     show("\n".join(lines))
 
 
-def _say_steps(result_path: Path) -> None:
+def _say_steps(log: dict[str, Any]) -> None:
     """Print the table of steps, from the log that the run has written."""
-    from sorting.results import log_path
-
-    log = json.loads(log_path(result_path).read_text(encoding="utf-8"))
     rows = [
         (
             name,

@@ -7,10 +7,12 @@ from itertools import cycle
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy import signal
 
 from circus_cli.figures import COLOURS, GREY, INK, colour_of, new_figure
-from sorting.kernels.filters import butter_sos
+from circus_io.params import build_params
+from circus_io.probe import Probe
+from sorting.config import SortingConfig
+from sorting.front_end import FrontEnd
 from sorting.results import Result
 
 if TYPE_CHECKING:
@@ -23,7 +25,6 @@ __all__ = ["traces_figure"]
 
 WINDOW_MS = 50.0
 N_CHANNELS = 10
-FILTER_MARGIN_MS = 30.0
 
 
 class _Spike(NamedTuple):
@@ -139,30 +140,26 @@ def _raw_and_filtered(
     t_start: int,
     t_stop: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return two (n_frames, n_channels) arrays in µV; raw ones without their mean."""
-    stream = int(result.streams.stream_of([t_start])[0])
-    first = int(result.streams.t_start[stream])
-    stop = first + int(result.streams.n_frames[stream])
-    margin = round(FILTER_MARGIN_MS * result.sampling_rate / 1000)
-    before, after = max(first, t_start - margin), min(stop, t_stop + margin)
-    columns = [int(column) for column in result.channels.column[channels]]
-    padded = recording[before:after, columns].astype(np.float64)
-    padded -= padded.mean(axis=0)
-    core = slice(t_start - before, t_stop - before)
-    sos = butter_sos(_cut_off_hz(result), result.sampling_rate)
-    filtered = signal.sosfiltfilt(
-        sos, padded, axis=0, padlen=min(margin, len(padded) - 1)
+    """Return two (n_frames, n_channels) arrays in µV; raw ones without their median.
+
+    Filtered as in the sort: by the parameters that the result holds.
+    """
+    raw, filtered = _front_end(result, recording).moment(t_start, t_stop)
+    raw = raw[:, channels]
+    # a missing sample is a hole in the picture, and has no part in the median
+    return raw - np.median(np.nan_to_num(raw), axis=0), filtered[:, channels]
+
+
+def _front_end(result: Result, recording: DataFile) -> FrontEnd:
+    table = result.channels
+    probe = Probe(table.column, table.group, np.stack([table.x, table.y, table.z], 1))
+    config = SortingConfig.from_parameters(
+        build_params({"filtering": result.parameters.get("filtering", {})}),
+        sampling_rate=result.sampling_rate,
+        n_channels=probe.n_channels,
+        probe_radius_um=None,
     )
-    return padded[core], filtered[core]
-
-
-def _cut_off_hz(result: Result) -> tuple[float, float | None]:
-    """Return the band of the sort; 300 Hz and up where it did not filter."""
-    edges = result.parameters.get("filtering", {}).get("cut_off", (300.0, None))
-    if isinstance(edges, str):
-        edges = [edge.strip() for edge in edges.split(",")]
-    low, high = (None if edge in ("auto", None) else float(edge) for edge in edges)
-    return low or 300.0, high
+    return FrontEnd(recording, probe, config.filtering)
 
 
 def _visible_spikes(

@@ -28,7 +28,7 @@ from circus_io.errors import (
 )
 from circus_io.files.array import ArrayRecording
 from circus_io.files.joined import JoinedRecording
-from circus_io.opening import open_recording
+from circus_io.opening import open_from_parameters, open_recording
 from circus_io.registry import FormatInfo, get_format, list_formats
 
 __all__ = [
@@ -53,5 +53,6 @@ __all__ = [
     "StreamError",
     "get_format",
     "list_formats",
+    "open_from_parameters",
     "open_recording",
 ]

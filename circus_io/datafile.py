@@ -37,6 +37,7 @@ from circus_io.errors import (
     RecordingNotFoundError,
     StreamError,
 )
+from circus_io.hooks import check_shape, named_failures
 from circus_io.indexing import Nodes
 from circus_io.recording import Recording
 from circus_io.streams import (
@@ -124,7 +125,8 @@ class DataFile(Recording):
     def __init_subclass__(cls, **keywords: Any) -> None:
         """Make what a format declares read-only, and guard a `read_chunk` of its own.
 
-        ``_required_files`` is a misprint of the manual for ``_required_fields``.
+        ``_required_files`` is a misprint of the manual for ``_required_fields``; a text
+        as `extension` or `is_streamable` is the only one of them.
         """
         super().__init_subclass__(**keywords)
         if "_required_files" in cls.__dict__ and "_required_fields" not in cls.__dict__:
@@ -132,6 +134,9 @@ class DataFile(Recording):
         for name in ("_required_fields", "_default_values", "_params"):
             if name in cls.__dict__:
                 setattr(cls, name, MappingProxyType(dict(cls.__dict__[name])))
+        for name in ("extension", "is_streamable"):
+            if isinstance(cls.__dict__.get(name), str):
+                setattr(cls, name, (cls.__dict__[name],) if cls.__dict__[name] else ())
         if "read_chunk" in cls.__dict__:
             cls.read_chunk = _checked(cls.__dict__["read_chunk"])
 
@@ -211,7 +216,9 @@ class DataFile(Recording):
         t_start, t_stop = self._get_t_start_t_stop(idx, chunk_size, padding)
         chosen = indexing.check_nodes(nodes, self.nb_channels)
         self._make_ready()
-        frames = self._read_frames(t_start, t_stop, chosen)
+        with named_failures(self, "_read_frames"):
+            frames = self._read_frames(t_start, t_stop, chosen)
+        check_shape(self, "_read_frames", frames, t_stop - t_start, chosen)
         return self._scale_data_to_float32(frames, chosen)
 
     def write_chunk(self, time: int, data: np.ndarray) -> None:
@@ -333,7 +340,9 @@ class DataFile(Recording):
         if is_empty:
             self._shape = (0, 0)
         else:
-            self._fill_from_header(self._read_from_header())
+            with named_failures(self, "_read_from_header"):
+                header = self._read_from_header()
+            self._fill_from_header(header)
             self._check_shape()
         self._resolve_dtype()
         if self.is_stream:
@@ -421,7 +430,8 @@ class DataFile(Recording):
             )
 
     def _make_sources(self) -> list["DataFile"]:
-        sources = list(self.set_streams(self.stream_mode))
+        with named_failures(self, "set_streams"):
+            sources = list(self.set_streams(self.stream_mode))
         if not sources:
             raise StreamError(f"{self._short_name()}: {self.stream_mode} found nothing")
         check_agreement(sources)
@@ -463,8 +473,12 @@ def _checked(read_chunk: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]
         outer = self._nodes_read
         self._nodes_read = nodes = indexing.comparable(nodes)
         try:
-            return read_chunk(self, idx, chunk_size, padding, nodes)
+            with named_failures(self, "read_chunk"):
+                traces = read_chunk(self, idx, chunk_size, padding, nodes)
         finally:
             self._nodes_read = outer
+        t_start, t_stop = self._get_t_start_t_stop(idx, chunk_size, padding)
+        check_shape(self, "read_chunk", traces, t_stop - t_start, nodes)
+        return traces
 
     return checked

@@ -1,4 +1,4 @@
-"""Text files of times: periods to leave out, and triggers.
+"""Text files of times: periods to leave out.
 
 Lines hold two numbers parted by blanks; ``#`` and ``//`` start a comment.
 """
@@ -10,7 +10,7 @@ import numpy as np
 from circus_io.errors import ParameterError
 from circus_io.params import to_samples
 
-__all__ = ["read_intervals", "read_triggers"]
+__all__ = ["read_intervals"]
 
 _UNITS = ("ms", "timestep")
 
@@ -49,40 +49,6 @@ def read_intervals(path: str | Path, unit: str, sampling_rate: float) -> np.ndar
     return _merge(_to_frames(times, unit, sampling_rate))
 
 
-def read_triggers(path: str | Path, unit: str, sampling_rate: float) -> np.ndarray:
-    """Read a ``trig_file`` (labels and times) or ``trig_windows`` (labels, durations).
-
-    Parameters
-    ----------
-    path : path
-        Lines of ``label time``.
-    unit : {"ms", "timestep"}
-        Unit of the times.
-    sampling_rate : float
-        Hz.
-
-    Returns
-    -------
-    numpy.ndarray
-        int64 (n, 2): label and frame, in the order of the file.
-
-    Raises
-    ------
-    ParameterError
-        Every broken line at once.
-    """
-    rows = _read_rows(path, unit)
-    problems = [
-        f"line {line}: label {label:g} is not a whole number, or time {time:g} negative"
-        for line, label, time in rows
-        if label != int(label) or time < 0
-    ]
-    _raise(path, problems)
-    values = np.array([row[1:] for row in rows], dtype=np.float64).reshape(-1, 2)
-    frames = _to_frames(values[:, 1], unit, sampling_rate)
-    return np.column_stack([values[:, 0].astype(np.int64), frames])
-
-
 def _read_rows(path: str | Path, unit: str) -> list[tuple[int, float, float]]:
     """List (line, first, second) of every line that is not empty."""
     if unit not in _UNITS:
@@ -91,7 +57,12 @@ def _read_rows(path: str | Path, unit: str) -> list[tuple[int, float, float]]:
     if not path.is_file():
         raise ParameterError(f"there is no file of times at {path}")
     rows, problems = [], []
-    text = path.read_text(encoding="utf-8-sig", errors="replace")
+    try:
+        text = path.read_text(encoding="utf-8-sig", errors="replace")
+    except OSError as error:
+        raise ParameterError(
+            f"cannot read {path}: {error.strerror}; check who may read it"
+        ) from error
     for line, content in enumerate(text.splitlines(), start=1):
         words = content.split("#")[0].split("//")[0].split()
         if not words:

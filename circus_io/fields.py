@@ -69,11 +69,14 @@ def to_rate(value: Any) -> float:
 
 def to_gain(value: Any) -> float | np.ndarray:
     """Return a gain in µV per count: one for all, or float64 (n_channels,)."""
-    if isinstance(value, str):
-        value = ast.literal_eval(value.strip())
-    gain = np.asarray(value, dtype=np.float64)
+    expected = "expected a number, not 0, or one per channel in brackets"
+    try:
+        value = ast.literal_eval(value.strip()) if isinstance(value, str) else value
+        gain = np.asarray(value, dtype=np.float64)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        raise ValueError(expected) from None
     if gain.ndim > 1 or gain.size == 0 or not np.all(np.isfinite(gain) & (gain != 0)):
-        raise ValueError("expected a number, not 0, or one per channel")
+        raise ValueError(expected)
     return float(gain) if gain.ndim == 0 else gain
 
 

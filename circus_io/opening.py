@@ -3,7 +3,7 @@
 import difflib
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from circus_io.datafile import DataFile
 from circus_io.errors import FormatError
@@ -11,7 +11,10 @@ from circus_io.fields import CONTRACT
 from circus_io.registry import get_format, guess_format
 from circus_io.streams import resolve_paths
 
-__all__ = ["open_recording"]
+if TYPE_CHECKING:
+    from circus_io.params import Parameters
+
+__all__ = ["open_from_parameters", "open_recording"]
 
 PathLike = str | os.PathLike[str]
 
@@ -64,6 +67,34 @@ def open_recording(
     wrapper = file_format if isinstance(file_format, type) else get_format(file_format)
     _refuse_unknown(wrapper, params)
     return wrapper(paths or path, params, stream_mode=stream_mode)
+
+
+def open_from_parameters(
+    path: PathLike | Sequence[PathLike], parameters: "Parameters"
+) -> DataFile:
+    """Open a recording by what ``[data]`` of its parameters says about the format.
+
+    Parameters
+    ----------
+    path : path, pattern, or sequence of paths
+        As in `open_recording`.
+    parameters : circus_io.params.Parameters
+
+    Returns
+    -------
+    DataFile
+
+    Raises
+    ------
+    CircusError
+        As `open_recording`.
+    """
+    return open_recording(
+        path,
+        file_format=parameters.data.file_format,
+        stream_mode=parameters.data.stream_mode,
+        **parameters.data.format_fields,
+    )
 
 
 def _refuse_unknown(wrapper: type[DataFile], params: dict[str, Any]) -> None:

@@ -372,12 +372,13 @@ def abort_on_error(
     Notes
     -----
     The exit status is that of the error (`CircusError.exit_status`), 130 for an
-    interrupt, and 1 otherwise. An error that every rank meets is reported by rank 0:
-    the others give it a head start.
+    interrupt, and 1 otherwise; `SystemExit` is an error too, whatever its status, since
+    the other ranks would wait for the one that left. An error that every rank meets is
+    reported by rank 0: the others give it a head start.
     """
     try:
         yield
-    except (Exception, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt, SystemExit) as error:
         if comm.size == 1:
             raise
         if comm.rank > 0:

@@ -1,5 +1,6 @@
 """Where the electrodes are: ``.prb`` and probeinterface files → `Probe`."""
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,6 +20,8 @@ from circus_io.prb import (
 )
 
 __all__ = ["Probe", "read_probe"]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,6 +227,9 @@ class Probe:
 def read_probe(path: str | Path) -> Probe:
     """Read a probe file without executing it.
 
+    What is odd, and no error, is said in the log: no radius, or contacts of one group
+    at the same place.
+
     Parameters
     ----------
     path : path
@@ -238,9 +244,19 @@ def read_probe(path: str | Path) -> Probe:
     path = Path(path).expanduser()
     if not path.is_file():
         raise ProbeError(f"no probe file at {path}; set [data] mapping to a .prb file")
-    if path.suffix.lower() == ".json":
-        return _read_json(path)
-    text = path.read_text(encoding="utf-8", errors="replace")
+    probe = _read_json(path) if path.suffix.lower() == ".json" else _read_prb(path)
+    for remark in _remarks(probe):
+        logger.warning("%s: %s", probe.name, remark)
+    return probe
+
+
+def _read_prb(path: Path) -> Probe:
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise ProbeError(
+            f"cannot read {path}: {error.strerror}; check who may read it"
+        ) from error
     contents = parse_prb(text, str(path))
     return Probe(
         channels=contents.channels,
@@ -323,3 +339,27 @@ def _problems(probe: Probe) -> list[str]:
     if broken.any():
         problems.append(f"channels {name_numbers(channels[broken])} have no position")
     return problems
+
+
+def _remarks(probe: Probe) -> list[str]:
+    """Find what may be meant, and is more often forgotten or mistyped."""
+    remarks = []
+    if probe.radius_um is None:
+        remarks.append(
+            "no radius is given; where [detection] radius = auto, 100 µm are taken"
+        )
+    for label in probe.group_labels:
+        members = probe.groups == label
+        _, place, count = np.unique(
+            probe.contact_positions[members],
+            axis=0,
+            return_inverse=True,
+            return_counts=True,
+        )
+        shared = probe.channels[members][count[place.ravel()] > 1]
+        if shared.size:
+            remarks.append(
+                f"channels {name_numbers(shared)} of group {label} share their place "
+                "with another one; check the geometry"
+            )
+    return remarks

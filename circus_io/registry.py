@@ -28,7 +28,14 @@ from pathlib import Path
 from circus_io.datafile import DataFile
 from circus_io.errors import FormatError, MissingDependencyError
 
-__all__ = ["BUILT_IN", "FormatInfo", "get_format", "guess_format", "list_formats"]
+__all__ = [
+    "BUILT_IN",
+    "FormatInfo",
+    "get_format",
+    "guess_format",
+    "list_formats",
+    "locate",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -114,6 +121,23 @@ def get_format(name: str, folder: str | Path = ".") -> type[DataFile]:
     )
 
 
+def locate(name: str, folder: str | Path) -> str:
+    """Return a name of a format that means the same wherever it is read.
+
+    Parameters
+    ----------
+    name : str
+        As in `get_format`; ``path/to/wrapper.py:Class`` gets its whole path.
+    folder : path
+        Where a relative path starts.
+    """
+    key = str(name).strip().strip("'\"")
+    module_name, _, class_name = key.rpartition(":")
+    if not module_name.endswith(".py"):
+        return key
+    return f"{(Path(folder) / Path(module_name).expanduser()).resolve()}:{class_name}"
+
+
 def list_formats() -> list[FormatInfo]:
     """Return all formats by name; one that cannot be loaded says why."""
     return [_describe(name, *known) for name, known in sorted(_known().items())]
@@ -164,9 +188,14 @@ def _load(
     module_name, _, class_name = class_path.rpartition(":")
     try:
         if module_name.endswith(".py") and folder is not None:
-            module = _import_file(folder / module_name)
+            module = _import_file(folder / Path(module_name).expanduser())
         else:
             module = importlib.import_module(module_name)
+    except SystemExit as error:
+        raise FormatError(
+            f"the file format {name} ({class_path}) called sys.exit({error.code!r}) "
+            "when it was imported; take that out of its module"
+        ) from error
     except ImportError as error:
         raise MissingDependencyError(
             _explain(name, class_path, error, extra)
@@ -188,7 +217,7 @@ def _load(
 
 def _import_file(path: Path) -> object:
     """Import a wrapper from its file, once, and note on its classes where they are."""
-    path = path.expanduser().resolve()
+    path = path.resolve()
     if not path.is_file():
         raise FormatError(f"there is no wrapper file {path}")
     digest = hashlib.sha256(str(path).encode()).hexdigest()[:12]

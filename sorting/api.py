@@ -1,22 +1,25 @@
 """The library call behind ``circus sort``."""
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import circus_io
 from circus_io.dead_times import read_intervals
 from circus_io.errors import ParameterError
-from circus_io.parallel import get_comm, limit_threads
-from circus_io.params import Parameters
+from circus_io.parallel import abort_on_error, get_comm, limit_threads
+from circus_io.params import Parameters, to_samples
 from circus_io.probe import Probe, read_probe
 from sorting.config import SortingConfig
 from sorting.front_end import FrontEnd
 from sorting.lock import sole_run
-from sorting.pipeline import Run
+from sorting.pipeline import STEPS, Run
 from sorting.results import SUFFIX, Result, load_result
 
 __all__ = ["open_front_end", "sort"]
+
+MIN_TEMPLATE_FRAMES = 5
 
 
 def sort(
@@ -28,6 +31,7 @@ def sort(
     steps: Sequence[str] | None = None,
     comm: Any = None,
     progress: Callable[[str, int, int], None] | None = None,
+    abort: bool = True,
 ) -> Result | None:
     """Sort a recording into units.
 
@@ -48,6 +52,9 @@ def sort(
         The ranks that take part; by default those that were launched.
     progress : callable, optional
         Called on rank 0 with (step, done, total).
+    abort : bool
+        With several ranks, end them all when one fails once work has begun: the others
+        would wait for it for ever. False where the caller sees to that.
 
     Returns
     -------
@@ -59,12 +66,14 @@ def sort(
     CircusError
         With what is wrong; input is checked before any work starts.
     """
+    _check_steps(steps)
     comm = get_comm() if comm is None else comm
     probe = _probe(parameters) if probe is None else probe
     with limit_threads(), _opened(recording, parameters) as source:
         checked = _check(source, probe, parameters)
         path, steps_path = _paths(source, parameters, output_dir)
-        with sole_run(steps_path, comm):
+        guard = abort_on_error(comm) if abort else nullcontext()
+        with guard, sole_run(steps_path, comm):
             run = Run(
                 source,
                 *checked,
@@ -91,12 +100,7 @@ def _probe(parameters: Parameters) -> Probe:
 def _opened(recording: Any, parameters: Parameters) -> circus_io.DataFile:
     if isinstance(recording, circus_io.DataFile):
         return recording
-    return circus_io.open_recording(
-        recording,
-        file_format=parameters.data.file_format,
-        stream_mode=parameters.data.stream_mode,
-        **parameters.data.format_fields,
-    )
+    return circus_io.open_from_parameters(recording, parameters)
 
 
 def _check(source, probe, parameters) -> tuple[Probe, SortingConfig]:
@@ -104,6 +108,7 @@ def _check(source, probe, parameters) -> tuple[Probe, SortingConfig]:
     probe = probe.without(parameters.detection.dead_channels)
     probe.check(source.nb_channels)
     _check_grounds(probe, parameters)
+    _check_rate(parameters, source.sampling_rate)
     config = SortingConfig.from_parameters(
         parameters,
         sampling_rate=source.sampling_rate,
@@ -120,6 +125,33 @@ def open_front_end(
     """Filter as a sort with these parameters does, for pictures and checks."""
     probe, config = _check(recording, probe, parameters)
     return FrontEnd(recording, probe, config.filtering)
+
+
+def _check_rate(parameters: Parameters, sampling_rate: float) -> None:
+    """Hold what is given in Hz and ms against a rate that only the file knows."""
+    problems = []
+    low, high = parameters.filtering.cut_off
+    edges = [float(e) for e in (low, high) if e != "auto"]
+    if parameters.filtering.filter and max(edges) >= sampling_rate / 2:
+        problems.append(
+            f"[filtering] cut_off = {low}, {high}: edges must lie below half of the "
+            f"sampling rate of {sampling_rate:g} Hz, or set filter = False"
+        )
+    if to_samples(parameters.detection.N_t, sampling_rate) < MIN_TEMPLATE_FRAMES:
+        problems.append(
+            f"[detection] N_t = {parameters.detection.N_t} ms is less than "
+            f"{MIN_TEMPLATE_FRAMES} frames at {sampling_rate:g} Hz"
+        )
+    if problems:
+        raise ParameterError("; ".join(problems))
+
+
+def _check_steps(steps: Sequence[str] | None) -> None:
+    unknown = [step for step in steps or () if step not in STEPS]
+    if unknown:
+        raise ParameterError(
+            f"no step is named {', '.join(unknown)}; steps are: {', '.join(STEPS)}"
+        )
 
 
 def _check_grounds(probe: Probe, parameters: Parameters) -> None:

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from sorting.config import FittingConfig
 from sorting.kernels.basis import correlations
 from sorting.kernels.matching import Bank
 from sorting.kernels.overlaps import overlap_table
@@ -12,7 +11,12 @@ __all__ = ["make_bank"]
 
 
 def make_bank(
-    coefficients: np.ndarray, basis: np.ndarray, config: FittingConfig
+    coefficients: np.ndarray,
+    basis: np.ndarray,
+    *,
+    bounds: tuple[float, float],
+    amplitude_sd: float,
+    min_norm: float,
 ) -> Bank:
     """Tabulate norms, priors, thresholds and overlaps of templates.
 
@@ -20,17 +24,20 @@ def make_bank(
     ----------
     coefficients : float32 (n_templates, n_channels, n_components)
     basis : float32 (n_components, n_template_frames)
-    config : FittingConfig
+    bounds : (float, float)
+        Of the amplitudes.
+    amplitude_sd : float
+    min_norm : float
+        A spike gains at least the square of this.
     """
     norms = template_norms(coefficients)
     table = overlap_table(coefficients, correlations(basis))
-    low, high = config.amplitude_bounds
     return Bank(
         norms=norms,
-        lams=np.full(norms.size, config.amplitude_sd**-2),
-        floors=np.full(norms.size, config.min_norm**2),
-        a_min=np.full(norms.size, float(low)),
-        a_max=np.full(norms.size, float(high)),
+        lams=np.full(norms.size, amplitude_sd**-2),
+        floors=np.full(norms.size, min_norm**2),
+        a_min=np.full(norms.size, float(bounds[0])),
+        a_max=np.full(norms.size, float(bounds[1])),
         ptr=table.ptr,
         neighbours=table.neighbours,
         overlaps=table.values,

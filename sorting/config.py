@@ -29,6 +29,9 @@ MAX_CHUNK_SAMPLES = 30720 * 384  # bounds the memory of a chunk on large arrays
 CHUNK_FRAMES = 30720
 MAX_SAMPLE = 5000  # peaks per channel: more cost memory and find no more units
 
+AMPLITUDE_SD = 0.1  # of the spikes of a unit, relative to their mean
+MIN_NORM = 6.5  # noise sd: about one false spike a day for an independent template
+
 # A spike that reaches the classic threshold (in MAD of one channel) has at least this
 # many times its peak in matched-filter energy, which gathers the whole waveform.
 ENERGY_PER_PEAK = 1.25
@@ -97,6 +100,9 @@ class TemplatesConfig:
 
     merge_similarity: float
     mixture_explained: float
+    mixture_bounds: tuple[float, float]
+    amplitude_sd: float
+    min_norm: float
     max_lag_frames: int
     realign_frames: int
     radius_um: float
@@ -204,6 +210,9 @@ class SortingConfig:
             templates=TemplatesConfig(
                 merge_similarity=parameters.clustering.cc_merge - 0.03,
                 mixture_explained=parameters.clustering.cc_merge**2,
+                mixture_bounds=(0.7, 1.4),
+                amplitude_sd=AMPLITUDE_SD,
+                min_norm=MIN_NORM,
                 max_lag_frames=frames(EXCLUSION_MS),
                 realign_frames=frames(2.0),
                 radius_um=1.5 * radius,
@@ -267,8 +276,8 @@ def _fitting(parameters, frames) -> FittingConfig:
     automatic = parameters.fitting.amp_auto
     return FittingConfig(
         amplitude_bounds=(0.5, 2.0) if automatic else parameters.fitting.amp_limits,
-        amplitude_sd=0.1,
-        min_norm=6.5,
+        amplitude_sd=AMPLITUDE_SD,
+        min_norm=MIN_NORM,
         refractory_frames=frames(parameters.fitting.refractory),
     )
 

@@ -1,5 +1,6 @@
 """One run at a time in a folder of results."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,8 @@ from filelock import FileLock, Timeout
 from circus_io.errors import NotWritableError
 
 __all__ = ["sole_run"]
+
+logger = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -39,6 +42,9 @@ def sole_run(folder: Path, comm: Any) -> Iterator[None]:
                 f"another run works in {folder.parent}; wait until it ends, or give "
                 "this one a folder of its own with --output-dir DIR"
             )
+        except OSError as error:  # a file system without locks
+            logger.warning("no lock in %s (%s): start no second run", folder, error)
+            lock = None
     problem = comm.bcast(problem, root=0)
     if problem:
         raise NotWritableError(problem)

@@ -162,7 +162,7 @@ def test_how_to_pages_run(page, readme):
 def test_a_changed_parameter_repeats_what_the_page_says(readme, tmp_path):
     folder, _ = readme
     for name in ("rec.dat", "rec.prb", "rec.params"):
-        shutil.copy(folder / name, tmp_path / name)
+        shutil.copy2(folder / name, tmp_path / name)
     shutil.copytree(folder / "rec", tmp_path / "rec")
     first, trial, *_ = run_page(STEPS_AGAIN, tmp_path)
     assert repeated(first) == ["merging", "converting"]

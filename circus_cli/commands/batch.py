@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from circus_io.parallel import launched_size
 __all__ = ["BatchLine", "read_batch", "run_batch"]
 
 INTERRUPTED = 130
+MOST_BYTES = 2**20  # more than anyone types
 
 
 @dataclass(frozen=True)
@@ -40,13 +42,13 @@ def read_batch(path: Path) -> list[BatchLine]:
     RecordingNotFoundError
         There is no such file.
     UsageError
-        A line has an open quote, or the file has no commands.
+        A line has an open quote or runs a batch itself, or the file has no commands.
     """
     if not path.is_file():
         raise RecordingNotFoundError(
             f"no batch file {path}; it holds the arguments of one command per line"
         )
-    lines = enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+    lines = enumerate(_read_text(path).splitlines(), start=1)
     batch = [
         _parse_line(path, number, text.strip())
         for number, text in lines
@@ -55,6 +57,18 @@ def read_batch(path: Path) -> list[BatchLine]:
     if not batch:
         raise UsageError(f"{path} has no command lines, such as: recording.dat -c 4")
     return batch
+
+
+def _read_text(path: Path) -> str:
+    if path.stat().st_size <= MOST_BYTES:
+        content = path.read_bytes()
+        if b"\0" not in content:
+            with suppress(UnicodeDecodeError):
+                return content.decode("utf-8-sig")
+    raise UsageError(
+        f"{path} is not a file of command lines; -b takes a text file (UTF-8) with the "
+        "arguments of one command per line; to sort a recording leave out -b"
+    )
 
 
 def _parse_line(path: Path, number: int, text: str) -> BatchLine:
@@ -69,6 +83,11 @@ def _parse_line(path: Path, number: int, text: str) -> BatchLine:
         raise UsageError(f"{path}, line {number}: {error}: {text}") from error
     if words[0] in ("circus", "spyking-circus"):
         words = words[1:]
+    if {"-b", "--batch"} & set(words):
+        raise UsageError(
+            f"{path}, line {number}: -b within a batch could start itself for ever; "
+            f"copy the lines of that file here: {text}"
+        )
     return BatchLine(number, text, tuple(words))
 
 

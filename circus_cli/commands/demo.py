@@ -162,7 +162,7 @@ def _judge(recording_path: Path) -> int:
     job = prepare(Request(recording_path))
     result = load_result(job.result_path)
     table = compare_with_truth(truth.spike_times, truth.spike_units, result, truth.snr)
-    with open_job_recording(recording_path, job.parameters) as recording:
+    with open_job_recording(job.files, job.parameters) as recording:
         page = write_report(result, recording_path.parent, recording, table)
     _say_scores(table)
     _say_places(recording_path, job.result_path, page)

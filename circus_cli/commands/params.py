@@ -9,6 +9,7 @@ import typer
 
 from circus_cli.console import say, show
 from circus_cli.errors import UsageError
+from circus_io.parallel import launched_rank
 
 __all__ = ["EXAMPLES", "params"]
 
@@ -39,6 +40,8 @@ def params(
     given = [option for option in (explain, init, check) if option is not None]
     if len(given) != 1:
         raise UsageError("give one of --explain KEY, --init FILE, --check FILE")
+    if launched_rank():
+        return 0  # one rank is enough to write a file
     if explain is not None:
         _explain(explain)
     elif init is not None:
@@ -66,6 +69,10 @@ def _init(path: Path) -> None:
         raise UsageError(
             f"{path} exists and is not written to; choose another name, or "
             f"check it with: circus params --check {path}"
+        ) from None
+    except FileNotFoundError:
+        raise UsageError(
+            f"there is no folder {path.parent}; make it first, or name another"
         ) from None
     say(f"wrote {path}; set [data] in it, then: circus params --check {path}")
 

@@ -14,7 +14,7 @@ def draw_preview(request: Request, second: float) -> int:
     from circus_cli.preview import write_preview
 
     job = prepare(request)
-    with open_job_recording(job.recording_path, job.parameters) as recording:
+    with open_job_recording(job.files, job.parameters) as recording:
         path = job.output_dir / f"{job.recording_path.stem}.preview.png"
         write_preview(path, recording, job.probe, job.parameters, second)
     show(f"preview {path}")

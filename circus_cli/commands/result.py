@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from circus_cli.console import say_table, show
+from circus_cli.console import say, say_table, show
+from circus_cli.errors import UsageError, as_input_error
 from circus_cli.job import Job, open_job_recording, prepare
 from circus_cli.request import Request
 from circus_cli.summary import say_result
@@ -28,10 +30,10 @@ def show_result(request: Request) -> int:
     from sorting.results import find_result, load_result
 
     job = _job(request)
-    if job is not None and job.result_path.is_file():
+    if isinstance(job, Job) and job.result_path.is_file():
         path = job.result_path
     else:
-        path = find_result(request.output_dir or request.path)
+        path = find_result(_place(request))
     result = load_result(path)
     say_table(UNIT_COLUMNS, _unit_rows(result))
     say_result(result, path)
@@ -41,18 +43,40 @@ def show_result(request: Request) -> int:
     return 0
 
 
-def _job(request: Request) -> Job | None:
-    """Return what was sorted, if it is still there beside its parameters."""
+def _place(request: Request) -> Path:
+    path = request.output_dir or request.path
+    path = path if path.name else path.absolute()  # of the current folder
+    if not path.name:
+        raise UsageError(f"{path} holds no result; name the recording or the result")
+    return path
+
+
+def _job(request: Request) -> Job | str:
+    """Return what was sorted, or why the report cannot show it.
+
+    Raises
+    ------
+    CircusError
+        What was given on the command line, besides the path, is wrong.
+    """
+    from sorting.results import SUFFIX
+
+    path = request.path
+    if path.is_dir() or path.name.endswith(SUFFIX):
+        return "that needs the recording; name it instead of its result"
     try:
         return prepare(request)
-    except (CircusError, OSError):
-        return None
+    except (CircusError, OSError) as error:
+        if request.parameter_file or request.overrides:
+            raise
+        return str(as_input_error(error))
 
 
-def _recording(job: Job | None) -> AbstractContextManager[Any]:
-    if job is None:
+def _recording(job: Job | str) -> AbstractContextManager[Any]:
+    if isinstance(job, str):
+        say(f"the report shows no traces: {job}")
         return nullcontext()
-    return open_job_recording(job.recording_path, job.parameters)
+    return open_job_recording(job.files, job.parameters)
 
 
 def _unit_rows(result: Result) -> list[tuple]:

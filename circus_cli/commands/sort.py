@@ -17,7 +17,8 @@ from circus_cli.job import prepare, sort_on
 from circus_cli.launch import default_n_ranks, run_ranks
 from circus_cli.request import Request
 from circus_cli.steps import STEPS, parse_steps
-from circus_io.parallel import check_world, get_comm, launched_size
+from circus_cli.summary import say_summary
+from circus_io.parallel import check_world, get_comm, launched_rank, launched_size
 
 __all__ = ["EXAMPLES", "sort"]
 
@@ -48,7 +49,7 @@ WAYS = {
     "info": (),
     "batch": ("keep_going",),
     "preview": ("second", "parameter_file", "overrides", "output_dir"),
-    "result": ("output_dir",),
+    "result": ("parameter_file", "overrides", "output_dir"),
 }
 FLAGS = {
     "info": "-i",
@@ -73,8 +74,8 @@ def sort(
         str | None,
         typer.Argument(
             metavar="RECORDING",
-            help="Data file or its .params file; with -b a file of command lines, "
-            "with -i the name of a format.",
+            help="Data file, 'rec_*.dat' in quotes for several, or the .params file; "
+            "with -b a file of command lines, with -i the name of a format.",
         ),
     ] = None,
     method: Annotated[
@@ -183,12 +184,16 @@ def sort(
         bool, typer.Option("--debug", help="Show tracebacks and what libraries log.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show errors only.")] = False,
+    no_summary: Annotated[
+        bool, typer.Option("--no-summary", help="Leave out what is shown at the end.")
+    ] = False,
 ) -> int:
     """Sort a recording.
 
     Its parameters are read from the .params file beside it (circus params --init
     recording.params writes one). The recording is never changed.
     """
+    _refuse_several(recording, context.args)
     _refuse_what_does_not_go(context.params)
     if info:
         return formats(None if recording == "help" else recording)
@@ -205,12 +210,25 @@ def sort(
         seed=seed,
         debug=debug,
         quiet=quiet,
+        summary=not no_summary,
     )
+    if (preview or result) and launched_rank():
+        return 0  # one rank is enough for a picture or a page
     if preview:
         return draw_preview(request, second or 0.0)
     if result:
         return show_result(request)
     return run_sort(request, cpu, hostfile)
+
+
+def _refuse_several(recording: str | None, others: list[str]) -> None:
+    if others:
+        raise UsageError(
+            f"one recording at a time: {recording}, but not also {', '.join(others)}; "
+            "files that make one recording are given as a pattern in quotes, such as "
+            "circus 'rec_*.dat'; several recordings as a file of command lines, with "
+            "-b; see: circus sort --help"
+        )
 
 
 def _refuse_what_does_not_go(options: dict[str, Any]) -> None:
@@ -259,9 +277,7 @@ def run_sort(request: Request, n_ranks: int | None, hostfile: Path | None) -> in
         if notice and not request.quiet:
             say(notice)
         if n_wanted > 1 or hostfile:
-            prepare(request)
-            _check_hostfile(hostfile)
-            return run_ranks(n_wanted, request.arguments(n_wanted), hostfile)
+            return _sort_elsewhere(request, n_wanted, hostfile)
     elif hostfile:
         raise UsageError(
             "-H does not go with ranks started from outside; give the "
@@ -270,6 +286,16 @@ def run_sort(request: Request, n_ranks: int | None, hostfile: Path | None) -> in
     comm = get_comm()
     check_world(comm, n_ranks or comm.size)
     return sort_on(comm, request, steps)
+
+
+def _sort_elsewhere(request: Request, n_ranks: int, hostfile: Path | None) -> int:
+    """Start ranks, and say what they found once all their output has come."""
+    job = prepare(request)
+    _check_hostfile(hostfile)
+    status = run_ranks(n_ranks, request.arguments(n_ranks), hostfile)
+    if status == 0 and not request.quiet:
+        say_summary(job.result_path)
+    return status
 
 
 def _check_hostfile(hostfile: Path | None) -> None:

@@ -119,8 +119,8 @@ class HDF5File(DataFile):
     def _open_file(self, mode: str, **options: Any) -> h5py.File:
         try:
             return h5py.File(self.file_name, mode, **options)
-        except (PermissionError, BlockingIOError):
-            raise
+        except (PermissionError, BlockingIOError, IsADirectoryError):
+            raise  # not a question of the format
         except OSError as error:
             message = f"cannot open {self._short_name()} as HDF5: {error}"
             raise FormatError(message) from error

@@ -9,7 +9,6 @@ from circus_io.params.parameters import Parameters, to_samples
 from circus_io.params.reading import (
     TO_FILL_IN,
     build_params,
-    params_path,
     read_params,
 )
 
@@ -18,7 +17,6 @@ __all__ = [
     "Parameters",
     "build_params",
     "explain",
-    "params_path",
     "read_params",
     "reference_markdown",
     "template_text",

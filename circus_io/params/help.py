@@ -5,9 +5,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from circus_io.errors import ParameterError
+from circus_io.params.hints import unknown_key, unknown_section
 from circus_io.params.legacy import DEAD_KEYS
 from circus_io.params.lines import Entry
 from circus_io.params.reading import Assembly, flatten
+from circus_io.registry import get_format
 from circus_io.schema import (
     FORMAT_KEYS,
     KEYS,
@@ -26,13 +28,16 @@ def explain(key: str) -> str:
     Parameters
     ----------
     key : str
-        ``section.key``, or ``key``: then of every section that has it.
+        ``section.key``, or ``key``: then of every section that has it. The name of a
+        section lists its keys.
 
     Raises
     ------
     ParameterError
-        There is no such key; names the nearest.
+        There is no such key; names the nearest, or all of the section.
     """
+    if key.strip("[] ").lower() in SECTIONS:
+        return _explain_section(key.strip("[] ").lower())
     section, _, name = key.rpartition(".")
     section, name = section.strip().lower(), spelling(name)
     texts = [_explain_key(known) for known in _find(section, name)]
@@ -43,15 +48,42 @@ def explain(key: str) -> str:
         if dead == name and section in ("", owner)
     ]
     if not texts:
-        names = {spelled: found.name for spelled, found in _all_names().items()}
-        close = difflib.get_close_matches(name, list(names), n=3)
-        hint = f"; did you mean {', '.join(names[word] for word in close)}?"
-        raise ParameterError(f"no key is named {key!r}{hint if close else ''}")
+        raise ParameterError(_no_such_key(section, name))
     return "\n\n".join(texts)
+
+
+def _explain_section(section: str) -> str:
+    keys = [*KEYS[section].values()]
+    if section == "data":
+        keys += FORMAT_KEYS.values()
+    doc = (SECTIONS[section].__doc__ or "").strip()
+    lines = [f"  {key.name:<16} {key.help}" for key in keys if key.used]
+    others = [key.name for key in keys if not key.used]
+    if others:
+        lines.append(f"  Accepted without effect: {', '.join(others)}")
+    return "\n".join([f"[{section}]: {doc}", *lines])
+
+
+def _no_such_key(section: str, name: str) -> str:
+    if section and section not in KEYS:
+        return unknown_section(section)
+    if section:
+        return unknown_key(Entry(section, name, None))
+    names = {spelled: found.name for spelled, found in _all_names().items()}
+    close = difflib.get_close_matches(name, list(names), n=3)
+    if close:
+        known = ", ".join(names[word] for word in close)
+        return f"no key is named {name!r}; did you mean {known}?"
+    return (
+        f"no key is named {name!r}; ask for a section to see its keys: "
+        f"{', '.join(SECTIONS)}"
+    )
 
 
 def template_text(*blank: str, **values: Any) -> str:
     """Write a commented parameter file with every key that has an effect.
+
+    What the file format may be given stands there with its default.
 
     Parameters
     ----------
@@ -73,6 +105,9 @@ def template_text(*blank: str, **values: Any) -> str:
     """
     given = {entry.label: entry for entry in map(_with_section, flatten(values))}
     given.setdefault("[data] file_format", Entry("data", "file_format", "raw_binary"))
+    wrapper = get_format(given["[data] file_format"].value)
+    for name, value in wrapper._default_values.items():
+        given.setdefault(f"[data] {name}", Entry("data", name, value))
     assembly = Assembly()
     assembly.add(given.values())
     assembly.build(None, with_files=False)

@@ -6,9 +6,14 @@ any case. Nothing is interpolated.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-__all__ = ["Entry", "Problem", "parse_lines", "unquote"]
+from circus_io.errors import ParameterError
+
+__all__ = ["Entry", "Problem", "parse_lines", "read_text", "unquote"]
+
+MOST_BYTES = 1_000_000  # of a parameter file; more is a recording given in its place
 
 
 @dataclass(frozen=True)
@@ -28,13 +33,51 @@ class Entry:
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong, and the line where."""
+    """One thing that is wrong, and where: on a line, or in a value given besides."""
 
     text: str
     line: int | None = None
+    given: bool = False
+
+    def rank(self) -> tuple[bool, int]:
+        """Sort key: given values, then lines, then what is absent."""
+        return self.line is None and not self.given, self.line or 0
 
     def __str__(self) -> str:
-        return self.text if self.line is None else f"line {self.line}: {self.text}"
+        if self.line is not None:
+            return f"line {self.line}: {self.text}"
+        return f"given value: {self.text}" if self.given else self.text
+
+
+def read_text(path: Path) -> str:
+    """Read a parameter file as UTF-8, else as the Latin-1 of older Windows editors.
+
+    Raises
+    ------
+    ParameterError
+        There is none, it may not be read, or it holds something else.
+    """
+    if not path.is_file():
+        raise ParameterError(
+            f"no parameter file at {path}; copy one from another recording, or start "
+            "from the template"
+        )
+    try:
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise ParameterError(
+            f"cannot read {path}: {error.strerror}; check who may read it"
+        ) from error
+    if len(content) > MOST_BYTES or b"\0" in content:
+        what = "is larger than 1 MB" if len(content) > MOST_BYTES else "holds NUL bytes"
+        raise ParameterError(
+            f"{path} {what}: that is no parameter file; give one of lines key = value"
+        )
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
 
 
 def parse_lines(text: str) -> tuple[list[Entry], list[Problem]]:

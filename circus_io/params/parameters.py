@@ -1,9 +1,7 @@
 """The typed values of one run."""
 
-import hashlib
-import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,6 @@ from circus_io.schema import (
     ExtractingSection,
     FilteringSection,
     FittingSection,
-    Key,
     MergingSection,
     NoeditsSection,
     TriggersSection,
@@ -84,42 +81,6 @@ class Parameters:
             sections[field.name] = {k: _plain(value) for k, value in values.items()}
         return sections
 
-    @property
-    def digest(self) -> str:
-        """Hash of what the spikes depend on: see `digest_of`."""
-        return self.digest_of(*KEYS)
-
-    def digest_of(self, *sections: str) -> str:
-        """Hash the values of some sections that results depend on.
-
-        A file counts by its content, so a moved folder keeps its digest; keys without
-        effect and places of output do not count.
-
-        Parameters
-        ----------
-        *sections : str
-            For instance ``"detection", "filtering"``.
-
-        Returns
-        -------
-        str
-            64 hexadecimal digits.
-        """
-        values = self.to_dict()
-        kept = {}
-        for section in sections:
-            for key in _keys_with_effect(section):
-                value = getattr(getattr(self, section), key.attribute)
-                kept[f"{section}.{key.name}"] = (
-                    _content_hash(value)
-                    if isinstance(value, Path)
-                    else values[section][key.name]
-                )
-        if "data" in sections:
-            kept["data.format_fields"] = _plain(self.data.format_fields)
-        text = json.dumps(kept, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
-
 
 def to_samples(duration_ms: Any, sampling_rate: float) -> Any:
     """Convert milliseconds to a whole number of samples, rounding once.
@@ -138,16 +99,6 @@ def to_samples(duration_ms: Any, sampling_rate: float) -> Any:
     """
     samples = np.rint(np.asarray(duration_ms, dtype=np.float64) * sampling_rate / 1000)
     return int(samples) if samples.ndim == 0 else samples.astype(np.int64)
-
-
-def _keys_with_effect(section: str) -> Iterator[Key]:
-    return (key for key in KEYS[section].values() if key.used and key.affects_results)
-
-
-def _content_hash(path: Path) -> str:
-    if not path.is_file():
-        return str(path)
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _plain(value: Any) -> Any:

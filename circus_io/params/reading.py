@@ -1,17 +1,18 @@
 """Entries → `Parameters`: names are matched, values typed, problems collected."""
 
-import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from circus_io.errors import ParameterError
-from circus_io.fields import MANDATORY
+from circus_io.errors import FormatError, MissingDependencyError, ParameterError
 from circus_io.params.checks import check_files, check_values
+from circus_io.params.declared import DeclaredFormat
+from circus_io.params.hints import unknown_key, unknown_section, without_section
 from circus_io.params.legacy import DEAD_KEYS, special_notice
-from circus_io.params.lines import Entry, Problem, parse_lines
+from circus_io.params.lines import Entry, Problem, parse_lines, read_text
 from circus_io.params.parameters import Parameters
 from circus_io.schema import (
     FORMAT_KEYS,
@@ -22,23 +23,20 @@ from circus_io.schema import (
     Section,
     spelling,
 )
+from circus_io.schema.types import empty_to_none
 
-__all__ = ["Assembly", "build_params", "flatten", "params_path", "read_params"]
-
-KnownFields = Iterable[str] | Callable[[str | None], Iterable[str]]
-
-
-def params_path(data_path: str | Path) -> Path:
-    """Path of the parameter file that belongs to a recording: its suffix replaced."""
-    return Path(data_path).with_suffix(".params")
+__all__ = ["TO_FILL_IN", "Assembly", "build_params", "flatten", "read_params"]
 
 
 def read_params(
     path: str | Path,
     overrides: Mapping[str, Any] | None = None,
-    known_fields: KnownFields | None = None,
+    required: Iterable[str] = (),
 ) -> Parameters:
     """Read a parameter file, which stays as it is.
+
+    The file format is looked up; a wrapper ``./my_format.py:MyFile`` starts at the
+    folder of the file that names it, and what it declares may be given.
 
     Parameters
     ----------
@@ -47,9 +45,9 @@ def read_params(
     overrides : mapping, optional
         Values that win over the file: ``{"section.key": value}`` or nested. Their
         paths are relative to the working directory, those of the file to its folder.
-    known_fields : iterable of str, or callable, optional
-        Fields of ``[data]`` that the file format declares, or a function from the name
-        of the format to them. Without it, the fields of all built-in formats are.
+    required : iterable of str
+        Keys of ``[data]`` that must be given as well, such as ``"mapping"``; what the
+        file format needs always has to.
 
     Raises
     ------
@@ -58,23 +56,16 @@ def read_params(
         allowed, and the nearest valid name.
     """
     path = Path(path)
-    if not path.is_file():
-        raise ParameterError(
-            f"no parameter file at {path}; copy one from another recording, or start "
-            "from the template"
-        )
-    entries, problems = parse_lines(_decode(path.read_bytes()))
-    assembly = Assembly(known_fields, folder=path.resolve().parent)
+    entries, problems = parse_lines(read_text(path))
+    assembly = Assembly(folder=path.resolve().parent)
     assembly.problems += problems
     assembly.add(entries)
     assembly.add(flatten(overrides or {}))
-    assembly.require("data", "file_format")
+    assembly.require("file_format", *required)
     return assembly.build(path)
 
 
-def build_params(
-    overrides: Mapping[str, Any], known_fields: KnownFields | None = None
-) -> Parameters:
+def build_params(overrides: Mapping[str, Any]) -> Parameters:
     """Build parameters from values alone, without a file.
 
     Parameters
@@ -82,15 +73,13 @@ def build_params(
     overrides : mapping
         ``{"section.key": value}`` or ``{section: {key: value}}``; text is read as in a
         file. Relative paths are relative to the working directory.
-    known_fields : iterable of str, or callable, optional
-        As in `read_params`.
 
     Raises
     ------
     ParameterError
         Every problem at once.
     """
-    assembly = Assembly(known_fields)
+    assembly = Assembly()
     assembly.add(flatten(overrides))
     return assembly.build(None)
 
@@ -114,28 +103,25 @@ TO_FILL_IN = ("data_dtype", "sampling_rate", "nb_channels")
 class Assembly:
     """Collects entries and what is wrong with them, then builds the sections."""
 
-    def __init__(
-        self, known_fields: KnownFields | None = None, folder: Path | None = None
-    ):
+    def __init__(self, folder: Path | None = None):
         self.problems: list[Problem] = []
         self.notices: list[str] = []
-        self._known_fields = known_fields
         self._folder = folder
         self._entries: dict[tuple[str, str], Entry] = {}
         self._bad: set[str] = set()
+        self._needs_fields = False
 
     def add(self, entries: Iterable[Entry]) -> None:
         """Take entries; a later one replaces an earlier one of the same key."""
         for entry in entries:
             self._entries[entry.section, spelling(entry.name)] = entry
 
-    def require(self, section: str, name: str) -> None:
-        """Note a problem unless a key has a value."""
-        entry = self._entries.get((section, spelling(name)))
-        if entry is None or entry.value in ("", None):
-            self.problems.append(
-                Problem(f"[{section}] {name} is required", entry and entry.line)
-            )
+    def require(self, *names: str) -> None:
+        """Note keys of ``[data]`` without a value, and those the format needs."""
+        self._needs_fields = True
+        for name in names:
+            if self._value_of(name) is None:
+                self._blame_absence(name, KEYS["data"][spelling(name)].help)
 
     def build(self, path: Path | None, with_files: bool = True) -> Parameters:
         """Validate everything.
@@ -145,11 +131,10 @@ class Assembly:
         ParameterError
             Every problem at once.
         """
-        matched = self._match()
+        declared = self._declared_format()
+        matched = self._match(declared)
         fields = self._validate(FormatFields, matched.pop("format_fields"))
-        others = {
-            name: entry.value for name, entry in matched.pop("other_fields").items()
-        }
+        others = self._others(declared, matched.pop("other_fields"))
         given = fields.model_dump(exclude_unset=True) | others
         sections = {
             name: self._validate(model, matched[name])
@@ -166,12 +151,61 @@ class Assembly:
         self._raise(path)
         return parameters
 
+    # file format --------------------------------------------------------------
+
+    def _declared_format(self) -> DeclaredFormat | None:
+        """Look the file format up, and check what hangs on it."""
+        entry = self._entries.get(("data", "file_format"))
+        if self._value_of("file_format") is None:
+            return None
+        in_file = entry.line is not None and self._folder is not None
+        try:
+            declared = DeclaredFormat(
+                str(entry.value), self._folder if in_file else Path()
+            )
+        except (FormatError, MissingDependencyError) as error:
+            self._blame(entry, f"{entry.label} = {entry.value}: {error}")
+            return None
+        self._entries["data", "file_format"] = replace(entry, value=declared.name)
+        self._check_stream_mode(declared)
+        if self._needs_fields:
+            given = {
+                name: entry.value
+                for (section, name), entry in self._entries.items()
+                if section == "data"
+            }
+            for name, what in declared.missing(given):
+                self._blame_absence(name, what)
+        return declared
+
+    def _check_stream_mode(self, declared: DeclaredFormat) -> None:
+        mode = self._value_of("stream_mode")
+        problem = None if mode is None else declared.refuse_stream_mode(mode)
+        if problem is not None:
+            entry = self._entries["data", "stream_mode"]
+            self._blame(entry, f"{entry.label} = {mode}: {problem}")
+
+    def _others(
+        self, declared: DeclaredFormat | None, entries: dict[str, Entry]
+    ) -> dict[str, Any]:
+        """Give the fields that only the format knows, as they are if they are good."""
+        for name, entry in entries.items():
+            problem = declared.refuse(name, entry.value)
+            if problem is not None:
+                self._blame(entry, f"[data] {problem}")
+        return {name: entry.value for name, entry in entries.items()}
+
+    def _value_of(self, name: str) -> Any:
+        """Value of a key of ``[data]``; None if it is empty."""
+        entry = self._entries.get(("data", spelling(name)))
+        return None if entry is None else empty_to_none(entry.value)
+
     # names --------------------------------------------------------------------
 
-    def _match(self) -> dict[str, dict[str, Entry]]:
+    def _match(self, declared: DeclaredFormat | None) -> dict[str, dict[str, Entry]]:
         """Sort entries by section and attribute; format fields apart."""
         matched = {name: {} for name in [*SECTIONS, "format_fields", "other_fields"]}
-        fields = self._declared_fields()
+        fields = None if declared is None else declared.fields
         strangers = set()
         for (section, name), entry in self._entries.items():
             if section not in KEYS:
@@ -190,20 +224,10 @@ class Assembly:
             elif name in DEAD_KEYS.get(section, {}):
                 self._pass_over(entry, name)
             else:
-                self._blame(entry, _unknown_key(entry, fields or ()))
+                self._blame(entry, unknown_key(entry, fields or ()))
         for section in sorted(strangers):
             self._blame_section(section)
         return matched
-
-    def _declared_fields(self) -> dict[str, str] | None:
-        """Give folded name → name as the file format declares it."""
-        fields = self._known_fields
-        if callable(fields):
-            entry = self._entries.get(("data", "file_format"))
-            fields = fields(entry and (str(entry.value) or None))
-        if fields is None:
-            return None
-        return {spelling(name): name for name in [*fields, *MANDATORY, "data_offset"]}
 
     def _pass_over(self, entry: Entry, name: str) -> None:
         dead = DEAD_KEYS[entry.section][name]
@@ -218,10 +242,9 @@ class Assembly:
         ]
         if not section:
             for entry in entries:
-                self._blame(entry, _without_section(entry.name))
+                self._blame(entry, without_section(entry.name))
             return
-        hint = _nearest(section, KEYS) or f"sections are {', '.join(KEYS)}"
-        self._blame(entries[0], f"[{section}] is not a section; {hint}")
+        self._blame(entries[0], unknown_section(section))
 
     # values -------------------------------------------------------------------
 
@@ -252,10 +275,10 @@ class Assembly:
         special = special_notice(entry, name, value)
         if special is not None:
             self._note(entry, special)
-        elif not key.used and entry.section == "data" and name in FORMAT_KEYS:
+        elif isinstance(section, FormatFields):
             return
-        elif not key.used and value != key.default:
-            self._note(entry, "no effect here")
+        elif (bent := key.notice_of(value)) is not None:
+            self._note(entry, bent)
 
     def _check(self, parameters: Parameters, with_files: bool) -> None:
         findings = list(check_values(parameters))
@@ -263,15 +286,21 @@ class Assembly:
             findings += check_files(parameters)
         for keys, sentence in findings:
             if self._bad.isdisjoint(keys):
+                places = [tuple(map(spelling, key.split("."))) for key in keys]
+                given = (self._entries.get(place) for place in places)
+                entry = next(filter(None, given), None)
                 section, name = keys[0].split(".")
-                entry = self._entries.get((section, spelling(name)))
-                entry = entry or Entry(section, name, None)
-                self._blame(entry, f"{entry.label}: {sentence}")
+                self._blame(entry, f"[{section}] {name}: {sentence}")
 
     # messages -----------------------------------------------------------------
 
-    def _blame(self, entry: Entry, text: str) -> None:
-        self.problems.append(Problem(text, entry.line))
+    def _blame(self, entry: Entry | None, text: str) -> None:
+        given = self._folder is not None and entry is not None and entry.line is None
+        self.problems.append(Problem(text, entry and entry.line, given))
+
+    def _blame_absence(self, name: str, what: str) -> None:
+        entry = self._entries.get(("data", spelling(name)))
+        self._blame(entry, f"[data] {name} is required ({what.rstrip('.')})")
 
     def _note(self, entry: Entry, text: str) -> None:
         where = "" if entry.line is None else f" (line {entry.line})"
@@ -280,18 +309,12 @@ class Assembly:
     def _raise(self, path: Path | None) -> None:
         if not self.problems:
             return
-        problems = sorted(self.problems, key=lambda found: found.line or 0)
-        name = "the given values" if path is None else str(path)
+        problems = sorted(self.problems, key=Problem.rank)
+        only_given = all(problem.given for problem in problems)
+        name = "the given values" if path is None or only_given else str(path)
         count = f"{len(problems)} problem" + "s" * (len(problems) > 1)
-        raise ParameterError("\n  ".join([f"{name}: {count}", *map(str, problems)]))
-
-
-def _decode(content: bytes) -> str:
-    """Read as UTF-8, else as the Latin-1 of older Windows editors."""
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return content.decode("latin-1")
+        texts = [found.text if only_given else str(found) for found in problems]
+        raise ParameterError("\n  ".join([f"{name}: {count}", *texts]))
 
 
 def _alias(model: type[Section], attribute: str) -> str:
@@ -308,36 +331,3 @@ def _attribute(model: type[Section], name: str | int) -> str:
 def _key_of(model: type[Section], entry: Entry) -> Key:
     table = FORMAT_KEYS if model is FormatFields else KEYS[entry.section]
     return table[spelling(entry.name)]
-
-
-def _nearest(name: str, names: Iterable[str]) -> str | None:
-    close = difflib.get_close_matches(spelling(name), list(names), n=1)
-    return f"did you mean {close[0]}?" if close else None
-
-
-def _unknown_key(entry: Entry, fields: Iterable[str]) -> str:
-    """Say that a key does not exist, and which one was probably meant."""
-    name = spelling(entry.name)
-    names = {spelled: key.name for spelled, key in KEYS[entry.section].items()}
-    if entry.section == "data":
-        names |= {spelled: key.name for spelled, key in FORMAT_KEYS.items()}
-        names |= {spelling(field): field for field in fields}
-    elsewhere = [section for section, keys in KEYS.items() if name in keys]
-    close = difflib.get_close_matches(name, list(names), n=1)
-    if elsewhere:
-        hint = f"it belongs to [{'] or ['.join(elsewhere)}]"
-    elif close:
-        hint = f"did you mean {names[close[0]]}?"
-    else:
-        hint = f"keys of [{entry.section}] are {', '.join(names.values())}"
-    return f"{entry.label} is not a key; {hint}"
-
-
-def _without_section(name: str) -> str:
-    sections = [section for section, keys in KEYS.items() if spelling(name) in keys]
-    if spelling(name) in FORMAT_KEYS:
-        sections.append("data")
-    if sections:
-        choices = " or ".join(f"{section}.{name}" for section in sections)
-        return f"{name} needs its section: {choices}"
-    return f"{name} is not section.key, such as detection.spike_thresh"

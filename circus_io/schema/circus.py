@@ -14,5 +14,4 @@ class CircusSection(Section):
         "Write the filtered recording to a file of its own.",
         used=True,
         since="0.1",
-        affects_results=False,
     )

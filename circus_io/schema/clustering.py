@@ -24,10 +24,20 @@ class ClusteringSection(Section):
         "median-raw", "Estimate of a template."
     )
     sub_dim: int = key(
-        10, "Dimensions of the features that are split; at most 6 are.", used=True, gt=0
+        6,
+        "Dimensions of the features that are split; at most 6 are.",
+        used=True,
+        gt=0,
+        most=6,
+        classic=10,
     )
     max_elts: int = key(
-        10000, "Peaks clustered per electrode; at most 5000 are.", used=True, gt=0
+        5000,
+        "Peaks clustered per electrode; at most 5000 are.",
+        used=True,
+        gt=0,
+        most=5000,
+        classic=10000,
     )
     nb_elts: float = key(0.8, "Fraction of max_elts to wait for.", gt=0, le=1)
     nb_repeats: int = key(3, "Passes over the data.", gt=0)
@@ -62,7 +72,12 @@ class ClusteringSection(Section):
     templates_normalization: bool = key(True, "Compare normalised.", hidden=True)
     compress: bool = key(True, "Store templates sparse.", hidden=True)
     n_abs_min: int = key(
-        20, "Fewest spikes of a cluster, not below 15.", used=True, hidden=True, ge=1
+        20,
+        "Fewest spikes of a cluster, at least 15.",
+        used=True,
+        hidden=True,
+        ge=1,
+        least=15,
     )
     m_ratio: float = key(0.01, "Smallest share of a cluster.", hidden=True, ge=0, le=1)
     halo_rejection: float = key(

@@ -26,19 +26,25 @@ class ConvertingSection(Section):
     """Results for phy."""
 
     erase_all: bool = key(
-        True, "Replace an earlier export.", used=True, affects_results=False
+        True,
+        "Replace an earlier phy folder without asking.",
+        notice="a phy folder with changes is kept under another name, others are "
+        "replaced",
     )
     export_pcs: _Components = key(
         "none",
         "Principal components to export; prompt never asks here and means none.",
-        used=True,
-        affects_results=False,
+        notice="principal components are not exported",
     )
     export_all: bool = key(False, "Export the unfitted spikes as units.")
     sparse_export: bool = key(
-        True, "Export templates sparse.", used=True, affects_results=False
+        True,
+        "Export templates sparse.",
+        used=True,
     )
     prelabelling: bool = key(
-        False, "Propose good, mua or noise per unit.", used=True, affects_results=False
+        False,
+        "Propose good, mua or noise per unit.",
+        used=True,
     )
     rpv_threshold: float = key(0.05, "Violations of a good unit.", ge=0, le=1)

@@ -14,7 +14,7 @@ class DataSection(Section):
     """Which recording, read how, results where."""
 
     file_format: OptionalText = key(
-        None, "Name of the file format; see the list of formats.", used=True
+        None, "Name of the file format: circus formats lists them.", used=True
     )
     stream_mode: OptionalText = key(
         None,
@@ -27,24 +27,28 @@ class DataSection(Section):
         used=True,
     )
     suffix: str = key(
-        "", "Appended to the names of results.", used=True, affects_results=False
+        "",
+        "Appended to the names of results.",
+        used=True,
     )
-    overwrite: bool = key(True, "Filter the raw data in place.", affects_results=False)
+    overwrite: bool = key(
+        True,
+        "Filter the raw data in place.",
+    )
     parallel_hdf5: bool = key(
-        True, "Write HDF5 from several ranks if the library can.", affects_results=False
+        True,
+        "Write HDF5 from several ranks if the library can.",
     )
     output_dir: FilePath = key(
         None,
         "Folder of the results; empty is a folder next to the data, named as its stem.",
         used=True,
-        affects_results=False,
     )
     file_name: FilePath = key(
         None,
         "The recording, where a run starts from the parameter file itself.",
         used=True,
         hidden=True,
-        affects_results=False,
     )
     chunk_size: float = key(
         30, "Length of a chunk of data.", unit="s", hidden=True, gt=0

@@ -10,10 +10,15 @@ class FittingSection(Section):
     """From templates to spikes."""
 
     amp_limits: Pair = key(
-        (0.3, 5.0), "Amplitudes that a spike may have.", unit="× template", used=True
+        (0.3, 5.0),
+        "Amplitudes that a spike may have, where amp_auto is False.",
+        unit="× template",
+        used=True,
     )
     amp_auto: bool = key(
-        True, "Take the limits of each unit from its amplitudes.", used=True
+        True,
+        "Amplitudes from 0.5 to 2 × template, whatever amp_limits says.",
+        used=True,
     )
     collect_all: bool = key(False, "Keep the crossings that no template explains.")
     ratio_thresh: float = key(

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-import numpy as np
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from circus_io.scaling import sample_dtype
 from circus_io.schema.keys import Section, TypeName, key
 from circus_io.schema.types import lower
 
@@ -22,11 +22,14 @@ def _gain(value: object) -> object:
 
 
 def _sample_type(name: str | None) -> str | None:
-    try:
-        np.dtype(name)
-    except TypeError as error:
-        raise ValueError(str(error)) from None
+    if name is not None:
+        sample_dtype(name)
     return name
+
+
+def _axis(value: object) -> object:
+    word = lower(value)
+    return int(word) if isinstance(word, str) and word.isdecimal() else word
 
 
 class FormatFields(Section):
@@ -36,7 +39,9 @@ class FormatFields(Section):
     """
 
     data_dtype: Annotated[
-        str | None, AfterValidator(_sample_type), TypeName("NumPy sample type")
+        str | None,
+        AfterValidator(_sample_type),
+        TypeName("int16, uint16, int32, float32, >i2 or another NumPy sample type"),
     ] = key(None, "Type of the raw samples, such as int16.", used=True)
     sampling_rate: Annotated[_Positive | None, TypeName("number > 0")] = key(
         None, "Frames per second.", unit="Hz", used=True
@@ -62,9 +67,18 @@ class FormatFields(Section):
         float | tuple[float, ...] | None,
         BeforeValidator(_gain),
         TypeName("number, or one per channel in brackets"),
-    ] = key(None, "Multiplies raw samples.", unit="µV per count", used=True)
+    ] = key(None, "Multiplies raw samples.", unit="µV per bit", used=True)
     h5_key: Annotated[str | None, TypeName("text")] = key(
         None, "Path of the dataset in an HDF5 file.", used=True
+    )
+    time_axis: Annotated[
+        Literal["auto", 0, 1, 2] | None,
+        BeforeValidator(_axis),
+        TypeName("auto, 0, 1 or 2"),
+    ] = key(
+        None,
+        "Which axis of an array is time; auto is the longest (numpy, hdf5).",
+        used=True,
     )
     channel_name: Annotated[str | None, TypeName("text")] = key(
         None, "Dataset of a channel (arf)."

@@ -49,8 +49,12 @@ class Key:
         False: accepted, without effect here.
     hidden : bool
         Read by the classic program, but not in the file that it ships.
-    affects_results : bool
-        Whether the digest of the parameters holds it.
+    notice : str
+        What a value other than the default is told, where "no effect" says too little.
+    most, least : float or None
+        The sorter takes no more and no less, whatever more the file allows.
+    classic : object
+        Default of the classic program, where ours is another one; None elsewhere.
     since : str
         `CLASSIC`, or the version of this toolkit that brought it.
     """
@@ -65,14 +69,28 @@ class Key:
     help: str
     used: bool
     hidden: bool
-    affects_results: bool
     since: str
+    notice: str = ""
+    most: float | None = None
+    least: float | None = None
+    classic: Any = None
 
     @property
     def allowed(self) -> str:
         """Type, range and unit in one phrase."""
         words = f"{self.type_words} {self.range_words}".strip()
         return f"{words} ({self.unit})" if self.unit else words
+
+    def notice_of(self, value: Any) -> str | None:
+        """Say how a value is bent or ignored; None where it counts as it is."""
+        if value in (self.default, self.classic):
+            return None
+        unit = f" {self.unit}" if self.unit else ""
+        if self.most is not None and value > self.most:
+            return f"at most {self.most:g}{unit} are used"
+        if self.least is not None and value < self.least:
+            return f"at least {self.least:g}{unit} are used"
+        return None if self.used else self.notice or "no effect here"
 
 
 def key(
@@ -82,8 +100,11 @@ def key(
     unit: str = "",
     used: bool = False,
     hidden: bool = False,
-    affects_results: bool = True,
     since: str = CLASSIC,
+    notice: str = "",
+    most: float | None = None,
+    least: float | None = None,
+    classic: Any = None,
     **limits: Any,
 ) -> Any:
     """Declare a key of a section: a pydantic field with the facts `Key` reports."""
@@ -91,8 +112,11 @@ def key(
         "unit": unit,
         "used": used,
         "hidden": hidden,
-        "affects_results": affects_results,
         "since": since,
+        "notice": notice,
+        "most": most,
+        "least": least,
+        "classic": classic,
     }
     return Field(default, description=help, json_schema_extra=facts, **limits)
 

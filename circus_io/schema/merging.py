@@ -39,11 +39,13 @@ class MergingSection(Section):
     )
     sparsity_limit: float = key(0, "Units sparser than this are noise.", le=1)
     time_rpv: float = key(
-        5,
+        2,
         "Interval that counts as a refractory violation; at most 2 ms are looked at.",
         unit="ms",
         used=True,
         ge=0,
+        most=2,
+        classic=5,
     )
     rpv_threshold: float = key(
         0.02, "Violations that a merge may bring.", used=True, ge=0, le=1

@@ -13,6 +13,7 @@ __all__ = ["isocut", "isosplit"]
 
 DIP_THRESHOLD = 2.0  # about 3 % of single Gaussians of 500 points exceed it
 MAX_PARCELS = 200
+PARCEL_SIZE = 10  # outliers take parcels of their own; the rest must still be split
 MAX_PASSES = 30
 REFINEMENTS = 3
 
@@ -249,7 +250,7 @@ def isosplit(points: np.ndarray, min_size: int = 15) -> np.ndarray:
         Labels 0..n_clusters-1, by the first point of each.
     """
     n = len(points)
-    n_parcels = min(MAX_PARCELS, n // (2 * min_size))
+    n_parcels = min(MAX_PARCELS, n // PARCEL_SIZE)
     if n_parcels < 2:
         return np.zeros(n, np.int64)
     labels = _parcels(np.ascontiguousarray(points), n_parcels)

@@ -4,6 +4,7 @@ import numpy as np
 
 __all__ = ["coincidences", "dip_score", "greedy_merges"]
 
+FLANKS = 20  # times the window: where the correlogram says what to expect
 MIN_EXPECTED = 10.0  # coincidences; fewer say nothing about a dip
 
 
@@ -21,13 +22,13 @@ def coincidences(first: np.ndarray, second: np.ndarray, reach: int) -> int:
     return int((after - before).sum())
 
 
-def dip_score(
-    first: np.ndarray, second: np.ndarray, reach: int, n_frames: int
-) -> float:
+def dip_score(first: np.ndarray, second: np.ndarray, reach: int) -> float:
     """How much the cross-correlogram dips around zero: 1 is no coincidence at all.
 
     Two halves of one neuron share its refractory period; two neurons that fire
-    independently coincide as often as their rates say.
+    independently coincide as often near zero as farther away. The flanks of the
+    correlogram are what is expected, not the rates: neurons that are active at
+    different times never meet, near or far.
 
     Parameters
     ----------
@@ -35,18 +36,18 @@ def dip_score(
         Rising frames.
     reach : int
         Half width of the window.
-    n_frames : int
-        Recorded frames.
 
     Returns
     -------
     float
         1 - observed / expected, at least 0; 0 when too few are expected to judge.
     """
-    expected = first.size * second.size * (2 * reach + 1) / max(n_frames, 1)
+    observed = coincidences(first, second, reach)
+    flanks = coincidences(first, second, FLANKS * reach) - observed
+    expected = flanks * (2 * reach + 1) / (2 * reach * (FLANKS - 1))
     if expected < MIN_EXPECTED:
         return 0.0
-    return max(0.0, 1 - coincidences(first, second, reach) / expected)
+    return max(0.0, 1 - observed / expected)
 
 
 def greedy_merges(
@@ -54,7 +55,6 @@ def greedy_merges(
     pairs: list[tuple[int, int]],
     *,
     reach: int,
-    n_frames: int,
     least_dip: float,
     max_violations: float = 1.0,
 ) -> np.ndarray:
@@ -66,7 +66,7 @@ def greedy_merges(
         Rising frames of each unit.
     pairs : list of (int, int)
         Units alike enough to be one.
-    reach, n_frames : int
+    reach : int
         As in `dip_score`.
     least_dip : float
     max_violations : float
@@ -82,8 +82,7 @@ def greedy_merges(
     open_pairs = {(min(p), max(p)) for p in pairs}
     while open_pairs:
         scored = [
-            (-dip_score(trains[a], trains[b], reach, n_frames), a, b)
-            for a, b in open_pairs
+            (-dip_score(trains[a], trains[b], reach), a, b) for a, b in open_pairs
         ]
         score, a, b = min(scored)
         if -score < least_dip:

@@ -34,16 +34,18 @@ def local_whitening(covariance: np.ndarray, neighbours: np.ndarray) -> np.ndarra
     for channel in np.flatnonzero(alive):
         members = np.flatnonzero(neighbours[channel] & alive)
         local = covariance[np.ix_(members, members)]
-        row = _inverse_root_row(local, int(np.searchsorted(members, channel)))
-        matrix[channel, members] = row / np.sqrt(row @ local @ row)
+        row = _whitening_row(local, int(np.searchsorted(members, channel)))
+        matrix[channel, members] = row
     return matrix.astype(np.float32)
 
 
-def _inverse_root_row(covariance: np.ndarray, index: int) -> np.ndarray:
+def _whitening_row(covariance: np.ndarray, index: int) -> np.ndarray:
+    """Row of the inverse root, scaled so that its output has variance 1."""
     ridge = RIDGE * np.trace(covariance) / covariance.shape[0]
     values, vectors = np.linalg.eigh(covariance)
-    scale = 1 / np.sqrt(np.maximum(values, 0) + ridge)
-    return (vectors[index] * scale) @ vectors.T
+    values = np.maximum(values, 0)  # pairs measured on different frames may disagree
+    row = (vectors[index] / np.sqrt(values + ridge)) @ vectors.T
+    return row / np.sqrt(((row @ vectors) ** 2 * values).sum())
 
 
 @dataclass(frozen=True)

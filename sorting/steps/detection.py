@@ -135,7 +135,7 @@ class _Detector:
         nearest = self.nearest[channels]
         features = project_windows(traces, frames, nearest, self.basis)
         features[nearest < 0] = 0
-        return features.reshape(frames.size, -1)
+        return features.reshape(frames.size, self.n_features)
 
 
 def _store_by_channel(

@@ -16,7 +16,7 @@ __all__ = ["run"]
 
 CHUNKS_PER_PART = 16
 MARGIN = 4  # template lengths: spikes farther out do not reach into the chunk
-MAX_ROUNDS = 40
+MAX_ROUNDS = 5000  # each places a spike; a second of a large array needs hundreds
 
 
 def run(context: Context) -> dict[str, np.ndarray]:
@@ -63,7 +63,13 @@ class _Matcher:
         self.before = context.config.whitening.frames_before
         self.basis = templates["basis"]
         self.coefficients = templates["coefficients"]
-        self.bank = make_bank(self.coefficients, self.basis, self.config)
+        self.bank = make_bank(
+            self.coefficients,
+            self.basis,
+            bounds=self.config.amplitude_bounds,
+            amplitude_sd=self.config.amplitude_sd,
+            min_norm=self.config.min_norm,
+        )
         matrix = context.store.load("whitening")["matrix"]
         self.whitener = Whitener(context.front_end, matrix)
 
@@ -83,7 +89,7 @@ class _Matcher:
         return spikes[inside & self.context.front_end.alive(spikes["time"])]
 
     def _place(self, correlation: np.ndarray) -> np.ndarray:
-        """Place templates, fit overlapping ones together, look at what remains."""
+        """Place templates, then fit overlapping ones together."""
         refractory = self.config.refractory_frames
         found = find_spikes(correlation, self.bank, refractory, MAX_ROUNDS)
         frames, units, shifts, amplitudes, _ = found

@@ -44,7 +44,10 @@ def _large_enough(context: Context, spikes: dict, n_templates: int) -> np.ndarra
 
 
 def _n_frames(context: Context) -> int:
-    return sum(int(source.duration) for source in context.recording.streams)
+    """Count the frames that were looked at."""
+    recorded = sum(int(source.duration) for source in context.recording.streams)
+    dead = sum(stop - start for start, stop in context.config.filtering.dead_intervals)
+    return max(recorded - dead, 1)
 
 
 def _merge(context: Context, bank: dict, spikes: dict, kept: np.ndarray) -> np.ndarray:
@@ -58,7 +61,6 @@ def _merge(context: Context, bank: dict, spikes: dict, kept: np.ndarray) -> np.n
         trains,
         _alike(context, bank, kept),
         reach=config.violation_frames,
-        n_frames=_n_frames(context),
         least_dip=config.dip,
         max_violations=config.max_violations,
     )

@@ -111,7 +111,7 @@ def _make_templates(context, clusters, averages) -> dict[str, np.ndarray]:
         _join(averages, g, starts[g] + lags[g], clusters["size"][g], context, basis)
         for g in groups
     ]
-    merged = [m for m in merged if m.norm >= config.fitting.min_norm]
+    merged = [m for m in merged if m.norm >= config.templates.min_norm]
     merged = _without_mixtures(context, merged, basis)
     return {
         "basis": basis,
@@ -129,9 +129,16 @@ def _make_templates(context, clusters, averages) -> dict[str, np.ndarray]:
 
 def _without_mixtures(context, templates, basis) -> list["_Template"]:
     coefficients = _dense(templates, context.n_channels, basis.shape[0])
-    bank = make_bank(coefficients, basis, context.config.fitting)
+    config = context.config.templates
+    bank = make_bank(
+        coefficients,
+        basis,
+        bounds=config.mixture_bounds,
+        amplitude_sd=config.amplitude_sd,
+        min_norm=config.min_norm,
+    )
     sizes = np.array([template.size for template in templates])
-    mixed = find_mixtures(bank, sizes, context.config.templates.mixture_explained)
+    mixed = find_mixtures(bank, sizes, config.mixture_explained)
     return [t for t, is_mixed in zip(templates, mixed, strict=True) if not is_mixed]
 
 

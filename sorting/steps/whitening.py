@@ -46,15 +46,25 @@ def run(context: Context) -> dict[str, np.ndarray]:
     }
 
 
+def _quiet_core(context: Context, index: int) -> np.ndarray:
+    """Return the frames of a chunk that are outside of the dead periods."""
+    piece = context.front_end.read(index)
+    if not context.config.filtering.dead_intervals:
+        return piece.core
+    return piece.core[context.front_end.alive(np.arange(piece.t_start, piece.t_stop))]
+
+
 def _noise_levels(context: Context, chunks: np.ndarray) -> np.ndarray:
-    """Median over chunks of the robust sd; 0 marks a dead channel."""
+    """Median robust sd over the chunks that have any; 0 marks a dead channel."""
     per_chunk = context.map_chunks(
-        lambda index: noise_level(context.front_end.read(index).core), chunks
+        lambda index: noise_level(_quiet_core(context, index)), chunks
     )
-    if not per_chunk:
+    levels = np.array(per_chunk).reshape(-1, context.n_channels)
+    if not levels.any():
         return np.zeros(context.n_channels)
-    levels = np.median(per_chunk, axis=0)
-    return np.where(levels > DEAD_FRACTION * np.median(levels), levels, 0.0)
+    levels = np.ma.median(np.ma.masked_equal(levels, 0), axis=0).filled(0)
+    typical = np.median(levels[levels > 0])
+    return np.where(levels > DEAD_FRACTION * typical, levels, 0.0)
 
 
 def _whitening_matrix(context, chunks, levels) -> np.ndarray:
@@ -62,7 +72,7 @@ def _whitening_matrix(context, chunks, levels) -> np.ndarray:
     alive = levels > 0
     sums = context.map_chunks(
         lambda index: masked_covariance(
-            context.front_end.read(index).core,
+            _quiet_core(context, index),
             levels,
             config.event_threshold,
             config.exclude_frames,

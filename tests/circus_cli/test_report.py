@@ -108,7 +108,7 @@ def as_result(recorded, keep=slice(None)):
             **templates,
         ),
         streams=streams,
-        parameters={"filtering": {"cut_off": [300.0, None]}},
+        parameters={"filtering": {"cut_off": [300.0, "auto"]}},
         provenance={"software": {"circus-toolkit": "<0.1>"}},
         **templates,
     )
@@ -288,6 +288,27 @@ def test_trace_figure_colours_the_spikes(recorded, result, recording):
         }
         assert coloured == expected
         assert len({colour for colour, _ in coloured}) == 3
+
+
+@pytest.mark.parametrize("order", [1, 3])
+@pytest.mark.parametrize("filters", [True, False])
+def test_trace_figure_filters_as_the_result_says(
+    recorded, result, recording, order, filters
+):
+    settings = {"cut_off": [500.0, "auto"], "butter_order": order, "filter": filters}
+    result.parameters["filtering"] = {**settings, "remove_median": True}
+    _, axes = traces_figure(result, recording, [0, 1, 2]).axes
+    start_s = float(re.search(r"after ([\d.]+) s", axes.figure.get_supxlabel())[1])
+    here = slice(round(start_s * FS), round(start_s * FS) + FS // 20)
+    whole = np.fromfile(recorded[0], "int16").reshape(-1, 6) * 0.5
+    if filters:
+        sos = signal.butter(order, [500, 9_500], "band", fs=FS, output="sos")
+        whole = signal.sosfiltfilt(sos, whole, axis=0)
+    whole -= np.median(whole, axis=1, keepdims=True)
+    lines = [line for line in axes.lines if len(line.get_xdata()) == FS // 20]
+    names = [int(label.get_text()) for label in axes.get_yticklabels()]
+    for line, name, offset in zip(lines, names, axes.get_yticks(), strict=True):
+        np.testing.assert_allclose(line.get_ydata() - offset, whole[here, name], atol=1)
 
 
 def test_amplitude_figure_shows_every_spike_in_microvolts(result):

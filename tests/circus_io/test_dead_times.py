@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from circus_io.dead_times import read_intervals, read_triggers
+from circus_io.dead_times import read_intervals
 from circus_io.errors import ParameterError
 
 
@@ -76,14 +76,3 @@ def test_units_and_files_are_checked(write, tmp_path):
         read_intervals(write("1 2"), "s", 20000)
     with pytest.raises(ParameterError, match="no file"):
         read_intervals(tmp_path / "none.txt", "ms", 20000)
-
-
-def test_triggers_keep_their_order(write):
-    found = read_triggers(write("# label time\n1 30.05\n0 10\n1 20\n"), "ms", 20000)
-    assert found.tolist() == [[1, 601], [0, 200], [1, 400]]
-    assert found.dtype == np.int64
-
-
-def test_a_trigger_needs_a_whole_label(write):
-    with pytest.raises(ParameterError, match=r"line 1: label 0\.5"):
-        read_triggers(write("0.5 10"), "ms", 20000)

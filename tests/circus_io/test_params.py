@@ -10,7 +10,6 @@ from circus_io.params import (
     Parameters,
     build_params,
     explain,
-    params_path,
     read_params,
     reference_markdown,
     template_text,
@@ -64,6 +63,13 @@ def classic(tmp_path):
     (tmp_path / "probes").mkdir()
     (tmp_path / "probes" / "mea.prb").write_text("channel_groups = {}")
     return write(tmp_path, CLASSIC)
+
+
+FORMAT = (
+    "[data]\nfile_format = raw_binary\ndata_dtype = int16\nsampling_rate = 20000\n"
+    "nb_channels = 4\n"
+)
+FORMAT_FIELDS = {"data_dtype": "int16", "sampling_rate": 20000, "nb_channels": 4}
 
 
 def write(folder, text, name="recording.params"):
@@ -161,7 +167,9 @@ multi-files = True
         lines = [n for n in (line, line + 1) if f"line {n}: " in message]
         rows = [row for row in message.splitlines() if f"line {lines[0]}: " in row]
         assert all(part in rows[0] for part in parts), (rows, parts)
-    assert "14 problems" in message
+    for name in ("data_dtype", "nb_channels"):
+        assert f"[data] {name} is required" in message
+    assert "16 problems" in message
     assert "recording.params" in message
 
 
@@ -171,9 +179,10 @@ def test_a_value_of_the_wrong_type_is_never_replaced(tmp_path):
 
 
 def test_the_file_format_is_required_in_a_file(tmp_path):
-    path = write(tmp_path, "[data]\nfile_format =\n")
+    path = write(tmp_path, FORMAT.replace("raw_binary", ""))
     assert "file_format is required" in problems_of(path)
-    assert read_params(path, {"data.file_format": "hdf5"}).data.file_format == "hdf5"
+    given = read_params(path, {"data.file_format": "raw_binary"})
+    assert given.data.file_format == "raw_binary"
     assert "file_format is required" in problems_of(write(tmp_path, ""))
 
 
@@ -221,23 +230,77 @@ def test_parameters_without_a_file():
 # fields of formats ------------------------------------------------------------
 
 
-def test_fields_that_a_format_declares_are_passed_on(tmp_path):
-    text = "[data]\nfile_format = mine\nWELL_name = 'a 1'\nsampling_rate = 2e4\n"
-    path = write(tmp_path, text)
-    assert "well_name" in problems_of(path).lower()
-    parameters = read_params(
-        path, known_fields={"Well_Name": str, "sampling_rate": float}
+WRAPPER = """
+from circus_io import DataFile
+
+class MyFile(DataFile):
+    description = "mine"
+    is_streamable = ("multi-files", "wells")
+    _required_fields = {"Well_Name": str, "sampling_rate": float}
+    _default_values = {"plate": 1}
+"""
+
+
+def test_a_wrapper_beside_the_file_says_what_may_be_given(tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text(WRAPPER)
+    text = (
+        "[data]\nfile_format = ./mine.py:MyFile\nstream_mode = wells\n"
+        "WELL_name = 'a 1'\nsampling_rate = 2e4\nplate = 3\n"
     )
-    assert parameters.data.format_fields == {"Well_Name": "a 1", "sampling_rate": 2e4}
-    asked = []
-    read_params(path, known_fields=lambda name: asked.append(name) or ["well_name"])
-    assert asked == ["mine"]
+    path = write(tmp_path, text)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    data = read_params(path).data
+    assert data.format_fields == {
+        "Well_Name": "a 1",
+        "sampling_rate": 2e4,
+        "plate": "3",
+    }
+    assert data.file_format == f"{tmp_path / 'mine.py'}:MyFile"
+    message = problems_of(write(tmp_path, text.replace("= 3", "= x\nplat = 1")))
+    assert "line 6: [data] plate = 'x'" in message
+    assert "did you mean plate?" in message
+
+
+def test_what_hangs_on_the_format_comes_with_all_other_problems(tmp_path):
+    text = (
+        "[data]\nfile_format = raw_binary\nstream_mode = single-file\n"
+        "data_dtype = int16\nsampling_rate = 20000\nmapping = nowhere.prb\n"
+        "[detection]\nspike_tresh = 5\n"
+    )
+    message = problems_of(write(tmp_path, text))
+    assert "4 problems" in message
+    assert "line 3: [data] stream_mode = single-file: raw_binary has no" in message
+    assert "\n  [data] nb_channels is required (int; raw_binary files" in message
+    assert "line 6: [data] mapping" in message
+    assert "line 8: [detection] spike_tresh" in message
+
+
+def test_an_unknown_format_is_one_problem_among_others(tmp_path):
+    text = "[data]\nfile_format = raw_binry\n[detection]\nN_t = six\n"
+    message = problems_of(write(tmp_path, text), required=("mapping",))
+    assert "3 problems" in message
+    assert "line 2: [data] file_format = raw_binry" in message
+    assert "did you mean raw_binary?" in message
+    assert "[data] mapping is required" in message
+
+
+def test_a_value_given_besides_the_file_is_named_as_such(tmp_path):
+    path = write(tmp_path, FORMAT + "[detection]\nN_t = six\n")
+    low = {"detection.spike_thresh": "six"}
+    message = problems_of(path, overrides=low)
+    assert f"{path}: 2 problems" in message
+    assert "given value: [detection] spike_thresh = six" in message
+    good = write(tmp_path, FORMAT)
+    message = problems_of(good, overrides=low)
+    assert str(good) not in message
+    assert message.startswith("the given values: 1 problem\n  [detection] spike_thr")
 
 
 def test_a_field_of_another_format_gives_a_notice(tmp_path):
-    text = "[data]\nfile_format = raw_binary\nh5_key = /data\ngain = 2\n"
-    parameters = read_params(write(tmp_path, text), known_fields=["data_offset"])
-    assert parameters.data.format_fields == {"gain": 2}
+    text = FORMAT + "h5_key = /data\ngain = 2\n"
+    parameters = read_params(write(tmp_path, text))
+    assert parameters.data.format_fields == FORMAT_FIELDS | {"gain": 2}
     assert len(parameters.notices) == 1
     assert "h5_key" in parameters.notices[0]
 
@@ -250,15 +313,25 @@ def test_a_field_of_another_format_gives_a_notice(tmp_path):
         ("gain = [0.1, 0.2]", (0.1, 0.2)),
         ("data_dtype = >u2", ">u2"),
         ("h5_key = '/a/b c'", "/a/b c"),
+        ("time_axis = 1", 1),
+        ("time_axis = Auto", "auto"),
     ],
 )
 def test_fields_have_their_types(tmp_path, text, value):
-    path = write(tmp_path, f"[data]\nfile_format = raw_binary\n{text}\n")
-    assert read_params(path).data.format_fields == {text.split()[0]: value}
+    name, _, given = text.partition(" = ")
+    fields = build_params({f"data.{name}": given.strip("'")}).data.format_fields
+    assert fields == {name: value}
 
 
 @pytest.mark.parametrize(
-    "text", ["data_dtype = int17", "nb_channels = 0", "data_offset = MCS", "gain ="]
+    "text",
+    [
+        "data_dtype = int17",
+        "data_dtype = bool",
+        "nb_channels = 0",
+        "data_offset = MCS",
+        "gain =",
+    ],
 )
 def test_fields_are_checked(tmp_path, text):
     path = write(tmp_path, f"[data]\nfile_format = raw_binary\n{text}\n")
@@ -297,19 +370,69 @@ def test_a_broken_value_is_not_blamed_twice():
 
 
 def test_older_encodings_and_windows_lines(tmp_path):
-    text = "\ufeff[data]\r\nfile_format = raw_binary # 5 µm\r\n; a comment\r\n"
+    text = "\ufeff" + FORMAT.replace("\n", " # 5 µm\r\n") + "; a comment\r\n"
     assert read_params(write(tmp_path, text)).data.file_format == "raw_binary"
-    latin = "[data]\nfile_format: raw_binary # 5 µm\n".encode("latin-1")
+    latin = FORMAT.replace(" =", ":").replace("\n", " # 5 µm\n").encode("latin-1")
     assert read_params(write(tmp_path, latin)).data.file_format == "raw_binary"
 
 
 def test_a_value_ends_at_the_first_hash_and_nothing_is_interpolated(tmp_path):
-    text = "[data]\nfile_format = raw_binary\nsuffix = -%(x)s=1#2\n"
+    text = FORMAT + "suffix = -%(x)s=1#2\n"
     assert read_params(write(tmp_path, text)).data.suffix == "-%(x)s=1"
 
 
 def test_a_file_that_is_not_there(tmp_path):
     assert "no parameter file" in problems_of(tmp_path / "none.params")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(FORMAT.encode() + b"\0", "NUL bytes"), (b"# \n" * 500_000, "larger than 1 MB")],
+)
+def test_a_file_of_something_else_is_not_parsed(tmp_path, content, words):
+    message = problems_of(write(tmp_path, content, "rec.dat"))
+    assert words in message
+    assert "rec.dat" in message
+    assert "problem" not in message
+
+
+# values that count for less, or not ---------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("converting.export_pcs", "all", "principal components are not exported"),
+        ("converting.erase_all", False, "kept under another name"),
+        ("clustering.max_elts", 20000, "at most 5000 are used"),
+        ("clustering.sub_dim", 8, "at most 6 are used"),
+        ("clustering.n_abs_min", 10, "at least 15 are used"),
+        ("merging.time_rpv", 3, "at most 2 ms are used"),
+        ("merging.cc_bin", 3, "no effect here"),
+    ],
+)
+def test_a_value_that_is_bent_or_ignored_is_said_once(key, value, words):
+    notices = build_params({key: value}).notices
+    assert len(notices) == 1
+    assert words in notices[0]
+    assert f"{key.split('.')[1]} = {value}" in notices[0]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("clustering.max_elts", 10000),  # defaults of classic files
+        ("clustering.sub_dim", 10),
+        ("merging.time_rpv", 5),
+        ("clustering.max_elts", 900),
+        ("clustering.sub_dim", 4),
+        ("clustering.n_abs_min", 16),
+        ("merging.time_rpv", 1.5),
+        ("converting.export_pcs", "none"),
+    ],
+)
+def test_a_classic_default_or_a_value_that_counts_is_not_remarked(key, value):
+    assert build_params({key: value}).notices == ()
 
 
 def test_the_classic_file_that_spikeinterface_carries(tmp_path):
@@ -341,52 +464,12 @@ def test_values_survive_json(classic):
     values = json.loads(json.dumps(parameters.to_dict(), allow_nan=False))
     again = build_params(values)
     assert again.to_dict() == parameters.to_dict()
-    assert again.digest == parameters.digest
     assert again.fitting.max_chunk == float("inf")
 
 
 def test_parameters_pickle(classic):
     parameters = read_params(classic)
     assert pickle.loads(pickle.dumps(parameters)) == parameters
-
-
-def test_the_digest_follows_what_results_depend_on(tmp_path):
-    base = {"data.file_format": "raw_binary"}
-    digest = build_params(base).digest
-    assert len(digest) == 64
-    for same in (
-        {"data.output_dir": str(tmp_path)},
-        {"data.suffix": "-2"},
-        {"clustering.nb_repeats": 7},
-        {"detection.spike_thresh": "6.0"},
-        {"circus.filtered_file": True},
-    ):
-        assert build_params(base | same).digest == digest
-    for other in (
-        {"detection.spike_thresh": 5},
-        {"circus.seed": 1},
-        {"data.sampling_rate": 20000},
-        {"filtering.cut_off": "300, 5000"},
-    ):
-        assert build_params(base | other).digest != digest
-
-
-def test_the_digest_follows_the_content_of_a_file(tmp_path):
-    def digest(folder, text):
-        folder.mkdir(exist_ok=True)
-        (folder / "a.prb").write_text(text)
-        path = write(folder, "[data]\nfile_format = raw_binary\nmapping = a.prb\n")
-        return read_params(path).digest
-
-    first = digest(tmp_path / "one", "x = 1")
-    assert digest(tmp_path / "two", "x = 1") == first
-    assert digest(tmp_path / "one", "x = 2") != first
-
-
-def test_a_section_has_a_digest_of_its_own():
-    one, two = build_params({}), build_params({"fitting.refractory": 1})
-    assert one.digest_of("detection") == two.digest_of("detection")
-    assert one.digest_of("fitting") != two.digest_of("fitting")
 
 
 # samples ----------------------------------------------------------------------
@@ -432,14 +515,39 @@ def test_explain_one_key_or_all_of_a_name():
         explain("spike_tresh")
 
 
+def test_explain_gives_a_way_on():
+    text = explain("detection")
+    for key in KEYS["detection"].values():
+        assert key.name in text
+    assert "h5_key" in explain("[data]")
+    assert "0, 1 or 2" in explain("time_axis")
+    with pytest.raises(ParameterError, match=r"keys of \[data\] are file_format, "):
+        explain("data.nope")
+    with pytest.raises(ParameterError, match="did you mean detection"):
+        explain("detectio.N_t")
+    with pytest.raises(ParameterError, match="ask for a section"):
+        explain("zzzz")
+    assert "int16" in explain("data_dtype").split("Allowed")[1]
+
+
 def test_the_template_is_a_file_with_every_used_key(tmp_path):
     text = template_text(
-        sampling_rate=20000, nb_channels=8, **{"detection.spike_thresh": 5.5}
+        data_dtype="int16",
+        sampling_rate=20000,
+        nb_channels=8,
+        **{"detection.spike_thresh": 5.5},
     )
     parameters = read_params(write(tmp_path, text))
     assert parameters.notices == ()
     assert parameters.detection.spike_thresh == 5.5
-    assert parameters.data.format_fields == {"sampling_rate": 20000, "nb_channels": 8}
+    assert parameters.data.format_fields == {
+        "data_dtype": "int16",
+        "sampling_rate": 20000,
+        "nb_channels": 8,
+        "dtype_offset": "auto",
+        "data_offset": 0,
+        "gain": 1,
+    }
     for section, keys in KEYS.items():
         for key in keys.values():
             assert (f"{section}.{key.name.lower()}" in parameters.given) == key.used
@@ -449,6 +557,16 @@ def test_the_template_is_a_file_with_every_used_key(tmp_path):
             }:
                 value = getattr(getattr(parameters, section), key.attribute)
                 assert format_value(value) == format_value(key.default)
+
+
+def test_the_template_says_what_may_be_given_and_where_formats_are():
+    lines = template_text("data_dtype", "sampling_rate", "nb_channels").splitlines()
+    found = {line.split()[0]: line for line in lines if " = " in line}
+    assert found["gain"].split()[2] == "1"
+    assert "µV per bit" in found["gain"]
+    assert found["dtype_offset"].split()[2] == "auto"
+    assert found["data_offset"].split()[2] == "0"
+    assert "circus formats" in found["file_format"]
 
 
 def test_every_line_of_the_template_says_its_unit():
@@ -476,7 +594,3 @@ def test_the_reference_page_is_current():
     assert page.read_text(encoding="utf-8") == reference_markdown(), (
         "write circus_io.params.reference_markdown() to docs/reference/params.md"
     )
-
-
-def test_the_parameter_file_of_a_recording():
-    assert params_path("/data/a.b/rec.1.dat") == Path("/data/a.b/rec.1.params")

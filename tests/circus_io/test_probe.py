@@ -369,3 +369,32 @@ def test_to_probeinterface_keeps_wiring_and_places(write):
     assert [shank.get_contact_count() for shank in group.probes] == [4, 2]
     np.testing.assert_array_equal(group.probes[1].device_channel_indices, [7, 5])
     np.testing.assert_array_equal(group.probes[1].contact_positions, [[3, 4], [1.5, 2]])
+
+
+# what is odd -----------------------------------------------------------------------
+
+
+def test_a_probe_without_radius_says_what_is_taken(tmp_path, caplog):
+    path = tmp_path / "a.prb"
+    text = "channel_groups = {1: {'channels': [0], 'geometry': {0: [0, 0]}}}\n"
+    path.write_text(text)
+    read_probe(path)
+    assert caplog.messages == [
+        f"{path}: no radius is given; where [detection] radius = auto, 100 µm are taken"
+    ]
+    caplog.clear()
+    path.write_text("radius = 80\n" + text)
+    read_probe(path)
+    assert caplog.messages == []
+
+
+def test_contacts_at_one_place_are_named(tmp_path, caplog):
+    geometry = "{0: [0, 0], 1: [0, 20], 2: [0, 0], 3: [0, 40]}"
+    group = "{'channels': [%s], 'geometry': %s}"
+    one = group % ("0, 1, 2, 3", geometry)
+    other = group % ("4", "{4: [0, 20]}")  # the same place on another shank
+    path = tmp_path / "a.prb"
+    path.write_text(f"radius = 80\nchannel_groups = {{1: {one}, 2: {other}}}\n")
+    assert read_probe(path).n_channels == 5
+    (message,) = caplog.messages
+    assert "channels 0, 2 of group 1 share their place" in message

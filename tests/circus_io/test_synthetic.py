@@ -426,6 +426,8 @@ def test_a_written_recording_can_be_read_by_anyone(tmp_path, small):
         "sampling_rate": 20000.0,
         "nb_channels": 8,
         "gain": 0.2,
+        "dtype_offset": "auto",
+        "data_offset": 0,
     }
     probe = read_probe(parameters.data.mapping)
     probe.check(8)

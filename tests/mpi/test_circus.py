@@ -1,5 +1,6 @@
 """``circus -c N`` and ``mpiexec circus`` from end to end, with real processes."""
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -114,12 +115,91 @@ def test_hostfile_is_given_to_mpiexec(folder):
 
 @pytest.mark.parametrize("n_ranks", [1, 2])
 def test_wrong_input_is_one_line_on_any_number_of_ranks(folder, mpi_run, n_ranks):
-    (folder / "rec.params").write_text("[data]\nfile_format = raw_binary\nx = 1\n")
+    with (folder / "rec.params").open("a") as file:
+        file.write("x = 1\n")
     done = mpi_run(n_ranks, "-m", "circus_cli", "rec.dat")
     assert done.returncode == 3
     assert done.stderr.splitlines() == errors(done)
     assert len(errors(done)) == 1
     assert circus("rec.dat", "-c", n_ranks).stderr == done.stderr
+
+
+@pytest.mark.parametrize("n_ranks", [1, 2])
+def test_a_warning_is_said_once_and_not_if_quiet(folder, n_ranks):
+    with (folder / "rec.dat").open("ab") as file:
+        file.write(b"odd")
+    done = circus("rec.dat", "-c", n_ranks)
+    assert done.returncode == 0, done.stderr
+    warnings = [line for line in done.stderr.splitlines() if "rec.dat" in line]
+    assert len(warnings) == 1
+    assert warnings[0].startswith("warning: ")
+    quiet = circus("rec.dat", "-c", n_ranks, "--quiet")
+    assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
+    for option in ("-p", "-r"):
+        assert circus("rec.dat", option).stderr.count("warning: ") == 1
+        assert circus("rec.dat", option, "--quiet").stderr == ""
+
+
+def test_ranks_leave_the_summary_to_who_started_them(folder, mpi_run):
+    done = mpi_run(2, "-m", "circus_cli", "rec.dat", "--no-summary")
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a pseudo-terminal")
+def test_summary_stays_on_the_terminal(folder):
+    """What comes after the last control code of the bars, nothing wipes."""
+    ours, theirs = os.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
+    process = subprocess.Popen(
+        [*CIRCUS, "rec.dat", "-c", "2"], stdout=theirs, stderr=theirs, env=environment
+    )
+    os.close(theirs)
+    text = b""
+    with contextlib.suppress(OSError):  # how Linux ends a terminal without writers
+        while piece := os.read(ours, 4096):
+            text += piece
+    os.close(ours)
+    assert process.wait(timeout=60) == 0
+    _, bar, end = text.decode().rpartition("\x1b[2K")
+    assert bar
+    assert " units, " in end
+    for word in ("ranks: 2", "result ", "phy "):
+        assert word in end
+
+
+LEAVE = """
+import sys
+from circus_io.files.raw_binary import RawBinaryFile
+from circus_io.parallel import launched_rank
+
+class Leaves(RawBinaryFile):
+    description = "leaves"
+
+    def chunk_grid(self, *arguments):
+        if launched_rank() == 1:
+            sys.exit(0)
+        return super().chunk_grid(*arguments)
+"""
+
+
+def test_wrapper_that_ends_one_rank_ends_all_with_status_4(folder):
+    (folder / "leaves.py").write_text(LEAVE)
+    text = (folder / "rec.params").read_text()
+    (folder / "rec.params").write_text(text.replace("raw_binary", "leaves.py:Leaves"))
+    done = circus("rec.dat", "-c", "2")
+    assert done.returncode == 4
+    (error,) = errors(done)
+    assert error.startswith("error (rank 1): ")
+    assert "the code of a file format ended the program: sys.exit(0)" in error
+
+
+def test_one_rank_writes_what_is_not_sorted(folder, mpi_run):
+    done = mpi_run(3, "-m", "circus_cli", "params", "--init", "new.params")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("wrote new.params") == 1
+    done = mpi_run(2, "-m", "circus_cli", "rec.dat", "-p")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (folder / "rec" / "rec.preview.png").is_file()
 
 
 BREAK = """
@@ -212,6 +292,26 @@ def test_signal_to_circus_ends_its_ranks(folder, long_job, number):
     assert long_job.wait(timeout=60) != 0
     _, alive = psutil.wait_procs(ranks, timeout=30)
     assert alive == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+@pytest.mark.parametrize("n_ranks", [1, 2])
+def test_interrupt_is_one_line_and_the_run_can_go_on(folder, n_ranks):
+    np.tile(np.fromfile("rec.dat", "<i2"), 20).tofile("rec.dat")
+    process = subprocess.Popen(
+        [*CIRCUS, "rec.dat", "-c", str(n_ranks)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_for((folder / "rec" / "steps").is_dir)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    lines = [line for line in err.splitlines() if " of " not in line]
+    assert lines == ["interrupted; start it again to go on where it was"]
+    again = circus("rec.dat", "-c", n_ranks)
+    assert again.returncode == 0, again.stderr
 
 
 def test_status_of_a_step_that_fails_comes_through_mpiexec(folder):

@@ -88,3 +88,20 @@ def test_batch_under_mpiexec_is_refused(circus, batch, monkeypatch):
     outcome = circus("batch.txt", "-b")
     assert outcome.status == 2
     assert "without mpiexec" in outcome.error
+
+
+@pytest.mark.parametrize("flag", ["-b", "--batch"])
+def test_batch_in_a_batch_is_refused_before_anything_runs(circus, folder, flag):
+    (folder / "self.txt").write_text(f"rec.dat -c 1\nself.txt {flag}\n")
+    outcome = circus("self.txt", "-b")
+    assert outcome.status == 2
+    assert "self.txt, line 2: -b within a batch" in outcome.error
+    assert not (folder / "rec").exists()
+
+
+@pytest.mark.parametrize("content", [b"\0" * 10, b"rec.dat # \xff\n", b"#" * 2**21])
+def test_what_is_no_file_of_command_lines(circus, folder, content):
+    (folder / "x.dat").write_bytes(content)
+    outcome = circus("x.dat", "-b")
+    assert outcome.status == 2
+    assert "x.dat is not a file of command lines" in outcome.error

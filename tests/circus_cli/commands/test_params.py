@@ -21,7 +21,8 @@ def test_init_writes_a_file_that_is_read_with_its_defaults(circus, tmp_path):
     outcome = circus("params", "--init", path)
     assert outcome.status == 0
     assert str(path) in outcome.err
-    assert read_params(path).detection.spike_thresh == 6
+    given = {"data_dtype": "int16", "sampling_rate": 20_000, "nb_channels": 4}
+    assert read_params(path, {"data": given}).detection.spike_thresh == 6
 
 
 def test_init_leaves_an_existing_file_alone(circus, tmp_path):
@@ -75,3 +76,9 @@ def test_one_thing_at_a_time(circus, arguments):
     outcome = circus("params", *arguments)
     assert outcome.status == 2
     assert "give one of" in outcome.error
+
+
+def test_init_in_a_folder_that_does_not_exist(circus, folder):
+    outcome = circus("params", "--init", "nowhere/rec.params")
+    assert outcome.status == 2
+    assert "there is no folder nowhere; make it first" in outcome.error

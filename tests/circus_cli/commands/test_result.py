@@ -37,3 +37,38 @@ def test_nothing_sorted_yet(circus, folder):
     outcome = circus("rec.dat", "-r")
     assert outcome.status == 3
     assert "no result at" in outcome.error
+
+
+def test_result_takes_parameters(circus, folder, require):
+    require("matplotlib", extra="plots")
+    (folder / "rec.params").rename(folder / "mine.params")
+    given = ("--params", "mine.params", "--set", "data.suffix=-b")
+    assert circus("rec.dat", "-c", "1", "--quiet", *given).status == 0
+    outcome = circus("rec.dat", "-r", *given)
+    assert outcome.status == 0, outcome.err
+    assert "rec-b.sorting.hdf5" in outcome.out
+    assert outcome.err == ""
+    page = (folder / "rec" / "report.html").read_text(encoding="utf-8")
+    assert "Traces and spikes" in page
+    assert circus("rec.dat", "-r", "--params", "none.params").status == 3
+    assert circus("rec.dat", "-r", *given, "--set", "data.nothing=c").status == 3
+
+
+@pytest.mark.parametrize("path", ["rec.dat", "rec"])
+def test_report_without_traces_says_why(circus, sorted_folder, require, path):
+    require("matplotlib", extra="plots")
+    (sorted_folder / "rec.params").unlink()
+    outcome = circus(path, "-r")
+    assert outcome.status == 0
+    (line,) = outcome.err.splitlines()
+    assert line.startswith("the report shows no traces: ")
+    assert ("no parameter file rec.params" if path == "rec.dat" else "name it") in line
+    page = (sorted_folder / "rec" / "report.html").read_text(encoding="utf-8")
+    assert "Traces and spikes" not in page
+
+
+@pytest.mark.parametrize(("path", "status"), [(".", 3), ("/", 2)])
+def test_folder_without_a_result(circus, folder, path, status):
+    outcome = circus(path, "-r")
+    assert outcome.status == status
+    assert "result" in outcome.error

@@ -1,5 +1,6 @@
 import json
 import os
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -76,6 +77,65 @@ def test_parameter_file_that_names_its_recording(circus, folder):
     assert (folder / "rec" / "rec.sorting.hdf5").is_file()
 
 
+def split(folder, pattern="part_{}.dat", n_parts=3):
+    """Cut the recording into files of the same length; number 10 comes last."""
+    parts = np.split(np.fromfile(folder / "rec.dat", "<i2"), n_parts)
+    for number, part in zip((1, 2, 10), parts, strict=True):
+        part.tofile(folder / pattern.format(number))
+    text = (folder / "rec.params").read_text()
+    (folder / pattern.format(1)).with_suffix(".params").write_text(text)
+
+
+def streams_of(path):
+    with h5py.File(path) as file:
+        assert file["streams/n_frames"][()].tolist() == [30_000] * 3
+        names = [Path(name).name for name in file["streams/name"].asstr()]
+        return names, file["spikes/time"].size
+
+
+@pytest.mark.parametrize("n_ranks", [1, 2])
+def test_pattern_is_one_recording(circus, folder, require, n_ranks):
+    require("mpi4py", extra="mpi")
+    split(folder)
+    outcome = circus("part_*.dat", "-c", n_ranks)
+    assert outcome.status == 0, outcome.err
+    names, n_spikes = streams_of(folder / "part_1" / "part_1.sorting.hdf5")
+    assert names == ["part_1.dat", "part_2.dat", "part_10.dat"]
+    assert f"{n_spikes:,} spikes in 6.0 s" in outcome.out
+
+
+def test_parameter_file_that_names_a_pattern(circus, folder):
+    split(folder)
+    text = (folder / "rec.params").read_text()
+    (folder / "all.params").write_text(f"{text}file_name = part_*.dat\n")
+    assert circus("all.params", "-c", "1", "--quiet").status == 0
+    names, _ = streams_of(folder / "part_1" / "part_1.sorting.hdf5")
+    assert names == ["part_1.dat", "part_2.dat", "part_10.dat"]
+
+
+def test_pattern_that_finds_nothing(circus, folder):
+    outcome = circus("absent_*.dat")
+    assert outcome.status == 3
+    assert "no file matches absent_*.dat" in outcome.error
+
+
+PROBE_JSON = '{"specification": "probeinterface", "version": "0.2", "probes": []}'
+
+
+@pytest.mark.parametrize("path", ["tetrode.prb", "rec.PRB", "map.json", "mapping.txt"])
+def test_probe_is_no_recording(circus, folder, path):
+    """Each is text that the raw format could read as samples."""
+    text = (folder / "rec.params").read_text()
+    if path == "mapping.txt":
+        text = text.replace("tetrode.prb", path)
+    (folder / path).write_text(PROBE_JSON if path == "map.json" else "4 channels")
+    (folder / path).with_suffix(".params").write_text(text)
+    outcome = circus(path, "-c", "1")
+    assert outcome.status == 2
+    assert f"{path} is a probe file, not a recording" in outcome.error
+    assert not (folder / path).with_suffix("").exists()
+
+
 def test_wrapper_beside_the_parameters(circus, folder):
     (folder / "mine.py").write_text(
         "from circus_io.files.raw_binary import RawBinaryFile\n"
@@ -114,13 +174,17 @@ def test_no_parameter_file(circus, folder):
     (folder / "rec.params").unlink()
     (error,) = check_refused(circus, folder)
     assert "circus params --init rec.params" in error
+    (error,) = check_refused(circus, folder, "--params", "none.params")
+    assert "circus params --init none.params" in error
 
 
 def test_every_problem_of_the_parameters(circus, folder):
     change(folder, "gain = 0.1", "gian = 0.1\n[detection]\nN_t = wide\n[foo]\nx = 1")
     errors = check_refused(circus, folder)
     assert ["gian" in errors[0], "N_t" in errors[1], "[foo]" in errors[2]] == [True] * 3
-    assert all(line.startswith("error: rec.params: line ") for line in errors)
+    assert all(line.startswith("error: rec.params: line ") for line in errors[:3])
+    assert "mapping is required" in errors[3]  # it stands in [foo] now
+    assert len(errors) == 4
 
 
 def test_everything_required_that_is_missing(circus, folder):
