@@ -17,7 +17,7 @@ SOFTWARE = ("circus-toolkit", "numpy", "scipy", "numba", "h5py")
 
 
 def assemble(context: Context, parameters: dict[str, Any]) -> Result:
-    """Build the result from the stored steps, on every rank alike.
+    """Build the result from the stored steps, on rank 0.
 
     Parameters
     ----------
@@ -26,9 +26,9 @@ def assemble(context: Context, parameters: dict[str, Any]) -> Result:
     parameters : dict
         As the user gave them, to be kept with the result.
     """
-    noise = context.store.load("whitening")
-    bank = context.store.load("templates")
-    merged = context.store.load("merging")
+    noise = context.store.read("whitening")
+    bank = context.store.read("templates")
+    merged = context.store.read("merging")
     templates = _select(bank, merged["template"])
     streams = _stream_table(context.recording)
     levels = noise["noise_levels"]

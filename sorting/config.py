@@ -88,7 +88,6 @@ class ClusteringConfig:
 
     n_dimensions: int
     min_size: int
-    seed: int
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,6 @@ class TemplatesConfig:
     max_lag_frames: int
     realign_frames: int
     radius_um: float
-    seed: int
 
 
 @dataclass(frozen=True)
@@ -205,7 +203,6 @@ class SortingConfig:
             clustering=ClusteringConfig(
                 n_dimensions=min(parameters.clustering.sub_dim, 6),
                 min_size=max(15, parameters.clustering.n_abs_min),
-                seed=seed,
             ),
             templates=TemplatesConfig(
                 merge_similarity=parameters.clustering.cc_merge - 0.03,
@@ -216,7 +213,6 @@ class SortingConfig:
                 max_lag_frames=frames(EXCLUSION_MS),
                 realign_frames=frames(2.0),
                 radius_um=1.5 * radius,
-                seed=seed,
             ),
             fitting=_fitting(parameters, frames),
             merging=_merging(parameters, frames),

@@ -107,6 +107,7 @@ class Run:
         done = self._is_done(name)
         if not done:
             self._require_earlier(name)
+            self._restore_result(name)
             context = self._context(name)
             self.store.begin(name)
             self.store.save(name, context.digest, STEPS[name](context))
@@ -123,15 +124,21 @@ class Run:
         """Tell whether a step need not run: exports always do, others once."""
         if name == "converting" or not self.store.is_done(name, self.digest(name)):
             return False
+        if name == "detection":
+            return detection.has_files(self.store, self.probe.n_channels)
         wants_file = name == "filtering" and self.config.filtering.to_file
         return not wants_file or filtering.has_file(self.store)
+
+    def _restore_result(self, name: str) -> None:
+        """Write the result again if somebody removed it before an export."""
+        there = self.comm.bcast(self.result_path.exists(), root=0)
+        if name == "converting" and not there:
+            self._write_result()
 
     def _require_earlier(self, name: str) -> None:
         """Refuse to build on a step that has not run with these very settings."""
         earlier = list(STEPS)[: list(STEPS).index(name)]
-        missing = [
-            step for step in earlier if not self.store.is_done(step, self.digest(step))
-        ]
+        missing = [step for step in earlier if not self._is_done(step)]
         if missing:
             raise StepError(
                 f"{name} needs {', '.join(missing)}: not run on this recording with "
@@ -159,7 +166,7 @@ class Run:
         )
 
     def _write_result(self) -> None:
-        result = assembly.assemble(self._context("merging"), self.parameters)
         if self.comm.rank == 0:
+            result = assembly.assemble(self._context("merging"), self.parameters)
             write_result(self.result_path, result)
         self.comm.barrier()

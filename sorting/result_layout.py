@@ -45,7 +45,7 @@ def _group(name: str, *rows: tuple[str, str, Any, str, str]) -> dict[str, Stored
 CHANNELS = _group(
     "channels",
     ("column", "C", np.int64, "", "column of the data file"),
-    ("electrode", "C", np.int64, "", "number of the electrode in the probe"),
+    ("electrode", "C", np.int64, "", "index of the electrode among those sorted"),
     ("group", "C", np.str_, "", "channel group (shank) of the probe"),
     ("x", "C", np.float64, "um", "position of the electrode"),
     ("y", "C", np.float64, "um", "position of the electrode"),
@@ -103,7 +103,11 @@ RESULT = {
         "channels/noise_level", "C", np.float32, "uV", "MAD / 0.6745 when filtered"
     ),
     "thresholds": Stored(
-        "channels/threshold", "C", np.float32, "", "of detection, on whitened traces"
+        "channels/threshold",
+        "C",
+        np.float32,
+        "",
+        "matched-filter energy of a peak, in MAD",
     ),
     "whitening_matrix": Stored(
         "whitening_matrix", "C × C", np.float32, "1/uV", "traces @ matrix is white"

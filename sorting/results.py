@@ -74,7 +74,7 @@ class Result:
     noise_levels_uv : (C,) float32
         Noise sd (MAD / 0.6745) of the filtered recording.
     thresholds : (C,) float32
-        Of the detection, on whitened traces.
+        Matched-filter energy that a peak exceeds, in MAD of the noise.
     whitening_matrix : (C, C) float32
         ``traces @ whitening_matrix`` is white.
     objectives : (N,) float32, optional

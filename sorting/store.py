@@ -85,22 +85,29 @@ class Store:
         arrays = problem = None
         if self.comm.rank == 0:
             try:
-                with np.load(self._arrays(step), allow_pickle=False) as file:
-                    arrays = dict(file)
-            except (OSError, ValueError, zipfile.BadZipFile):
-                problem = (
-                    f"nothing whole is stored for the step {step!r} in {self.folder}; "
-                    f"run it first, or run all steps by leaving out -m"
-                )
+                arrays = self.read(step)
+            except StepError as error:
+                problem = error
         arrays, problem = self.comm.bcast((arrays, problem), root=0)
         if problem:
-            raise StepError(problem)
+            raise problem
         return arrays
 
+    def read(self, step: str) -> dict[str, np.ndarray]:
+        """Read the arrays of a step on this rank alone; see `load` for errors."""
+        try:
+            with np.load(self._arrays(step), allow_pickle=False) as file:
+                return dict(file)
+        except (OSError, ValueError, zipfile.BadZipFile) as error:
+            raise StepError(
+                f"nothing whole is stored for the step {step!r} in {self.folder}; run "
+                "it first, or run all steps by leaving out -m"
+            ) from error
+
     def output_hash(self, step: str) -> str | None:
-        """Return the hash of what a step stored, None before it ran."""
-        manifest = self._manifest(step) if self.comm.rank == 0 else None
-        return self.comm.bcast(manifest and manifest["sha256"], root=0)
+        """Return the hash of what a step stored, read on this rank; None before."""
+        manifest = self._manifest(step)
+        return manifest and manifest["sha256"]
 
     def parts(self, step: str) -> Path:
         """Return the folder for the parts of a long step."""

@@ -18,7 +18,6 @@ __all__ = ["Context", "Whitener"]
 
 STAGE_NOISE = 1  # stages of the hash that draws samples, one number each
 STAGE_PEAKS = 2
-STAGE_SNIPPETS = 3
 
 
 @dataclass(frozen=True)

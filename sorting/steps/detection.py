@@ -18,8 +18,9 @@ from sorting.kernels.neighbours import nearest_channels, neighbour_lists
 from sorting.kernels.sampling import hash_keys
 from sorting.peak_sample import PEAK, PeakSample, smallest
 from sorting.steps.context import STAGE_PEAKS, Context, Whitener
+from sorting.store import Store
 
-__all__ = ["channel_file", "run"]
+__all__ = ["channel_file", "has_files", "run"]
 
 N_CLASSES = 10  # of amplitude, each 1.35 times the one before
 CLASS_RATIO = 1.35
@@ -62,6 +63,15 @@ def _peak_folder(context: Context) -> Path:
 def channel_file(folder: Path, channel: int) -> Path:
     """Return where the sampled peaks of a channel are."""
     return folder / f"channel-{channel:05d}.npz"
+
+
+def has_files(store: Store, n_channels: int) -> bool:
+    """Tell whether the sampled peaks of all channels are there."""
+    folder = store.parts("detection-peaks")
+    there = None
+    if store.comm.rank == 0:
+        there = all(channel_file(folder, c).exists() for c in range(n_channels))
+    return store.comm.bcast(there, root=0)
 
 
 class _Detector:

@@ -84,9 +84,19 @@ class _Matcher:
             traces = np.pad(traces, ((lead, 0), (0, 0)))
         correlation = correlate(traces, self.basis, self.coefficients)
         spikes = self._place(correlation)
+        spikes = spikes[self._plausible(traces, spikes["time"])]
         spikes["time"] += piece.first_frame - lead + self.before
         inside = (spikes["time"] >= piece.t_start) & (spikes["time"] < piece.t_stop)
         return spikes[inside & self.context.front_end.alive(spikes["time"])]
+
+    def _plausible(self, traces: np.ndarray, starts: np.ndarray) -> np.ndarray:
+        """Tell which windows stay within the largest peak that a neuron may have."""
+        largest = self.context.config.detection.largest
+        if largest is None:
+            return np.ones(starts.size, bool)
+        beyond = np.cumsum(np.pad(np.abs(traces).max(axis=1) > largest, (1, 0)))
+        stops = np.minimum(starts + self.basis.shape[1], len(traces))
+        return beyond[stops] == beyond[starts]
 
     def _place(self, correlation: np.ndarray) -> np.ndarray:
         """Place templates, then fit overlapping ones together."""

@@ -19,8 +19,10 @@ MIN_RATE_HZ = 0.05
 
 def run(context: Context) -> dict[str, np.ndarray]:
     """Return spikes with final units, and which template each unit has."""
-    bank = context.store.load("templates")
-    spikes = context.store.load("fitting")
+    if context.comm.rank:  # all spikes are held once, whatever the number of ranks
+        return {}
+    bank = context.store.read("templates")
+    spikes = context.store.read("fitting")
     n_templates = len(bank["coefficients"])
     kept = _large_enough(context, spikes, n_templates)
     owner = _merge(context, bank, spikes, kept)

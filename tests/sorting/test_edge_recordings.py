@@ -413,3 +413,23 @@ def test_rate_that_is_no_whole_number(sort_here, accuracy):
     result = sort_here(recording, recording.probe)
     assert result.sampling_rate == 24414.0625
     assert accuracy(recording.ground_truth, result).min() > 0.8
+
+
+def test_what_is_too_large_for_a_neuron_is_no_spike(sort_here):
+    recording = experiment(duration_s=20)
+    traces = traces_of(recording)
+    truth = recording.ground_truth
+    pulse = 4000 * np.hanning(21)[:, np.newaxis].astype(np.float32)
+    artefacts = np.arange(15_000, len(traces) - 1000, 17_001)
+    for frame in artefacts:
+        traces[frame - 10 : frame + 11] -= pulse
+    source = ArrayRecording(traces, RATE_HZ)
+
+    def near(result):
+        gaps = np.abs(result.spike_times[:, np.newaxis] - artefacts).min(axis=1)
+        return np.count_nonzero(gaps < 20)
+
+    kept = sort_here(source, recording.probe, {"detection.weird_thresh": 150})
+    assert near(kept) == 0
+    apart = np.abs(truth.spike_times[:, np.newaxis] - artefacts).min(axis=1) > 100
+    assert fraction_found(truth.spike_times[apart], kept) > 0.9

@@ -71,6 +71,20 @@ def test_a_broken_file_of_a_step_is_made_again(again, tmp_path, undisturbed, dig
     assert digest(tmp_path / "out" / name) == digest(undisturbed.folder / name)
 
 
+def test_peaks_that_were_lost_are_found_again(again, tmp_path):
+    next((tmp_path / "out" / "steps").glob("detection-peaks/channel-*.npz")).unlink()
+    assert again()[0] == "detection"
+
+
+def test_a_result_that_was_removed_is_there_before_the_export(
+    again, tmp_path, undisturbed, digest
+):
+    name = "rec.sorting.hdf5"
+    (tmp_path / "out" / name).unlink()
+    assert again("-m", "converting") == ["converting"]
+    assert digest(tmp_path / "out" / name) == digest(undisturbed.folder / name)
+
+
 def test_another_recording_of_the_same_name_is_sorted_anew(
     tetrode, tmp_path, sort_here
 ):
