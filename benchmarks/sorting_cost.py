@@ -5,6 +5,8 @@
     python benchmarks/sorting_cost.py                      64 and 384 channels
     python benchmarks/sorting_cost.py --case 32:30,120     32 channels, 30 s and 120 s
     python benchmarks/sorting_cost.py --ranks 2
+    python benchmarks/sorting_cost.py --case 16:360,3600 --rate 40
+                                                           many spikes for an hour
     python benchmarks/sorting_cost.py --quick              small, for the tests
 
 Each case is a recording with known spikes, sorted twice: whole, and its beginning only.
@@ -103,6 +105,9 @@ def parse_arguments() -> argparse.Namespace:
         help="channels and two durations in s; may be given several times",
     )
     parser.add_argument("--ranks", type=int, default=1)
+    parser.add_argument(
+        "--rate", type=float, metavar="HZ", help="of every neuron; else 1 to 15 Hz"
+    )
     parser.add_argument("--folder", help="where there is space for the recording")
     parser.add_argument("--rank-of", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -135,11 +140,13 @@ def run_case(
         Of the short one, then of the long one.
     """
     short, long = durations
+    rate = {} if given.rate is None else {"rate_range_hz": (given.rate, given.rate)}
     recording = SyntheticRecording(
         n_channels=n_channels,
         n_units=n_channels // CHANNELS_PER_UNIT,
         duration_s=long,
         seed=SEED,
+        **rate,
     )
     start = time.process_time()
     path = recording.write(folder / f"rec-{n_channels}.dat")

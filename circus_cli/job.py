@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Job",
-    "check_required",
     "open_job_recording",
     "parse_override",
     "prepare",
@@ -99,7 +98,6 @@ def prepare(request: Request) -> Job:
     parameter_path, files = _find_files(request)
     parameters = read_parameters(parameter_path, request.overrides, request.seed)
     files = files or _named_recording(parameter_path, parameters)
-    check_required(parameters)
     _refuse_probes(files, parameters.data.mapping)
     probe = read_probe(parameters.data.mapping)
     probe.without(parameters.detection.dead_channels)  # refuses what does not exist
@@ -213,18 +211,6 @@ def _named_recording(parameter_path: Path, parameters: Parameters) -> tuple[Path
     return files
 
 
-def check_required(parameters: Parameters) -> None:
-    """Refuse parameters without a probe.
-
-    Raises
-    ------
-    ParameterError
-        `read_parameters` says so, and all else that is missing, before.
-    """
-    if parameters.data.mapping is None:
-        raise ParameterError(f"{parameters.path}: [data] mapping is required")
-
-
 def open_job_recording(files: Sequence[Path], parameters: Parameters) -> DataFile:
     """Open a recording by what its parameters say about the format."""
     import circus_io
@@ -296,9 +282,11 @@ def _of_rank_0(comm: Any, function: Callable[[], T]) -> T:
 
 def _sort(comm: Any, job: Job, steps: Sequence[str] | None, quiet: bool) -> None:
     import sorting
+    from circus_io.params import group_notices
 
-    for notice in job.parameters.notices if comm.rank == 0 and not quiet else ():
-        say(notice)
+    if comm.rank == 0 and not quiet:
+        for notice in group_notices(job.parameters.notices):
+            say(notice)
     with (
         open_job_recording(job.files, job.parameters) as recording,
         StepProgress(quiet=quiet) as progress,

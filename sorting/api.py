@@ -59,7 +59,8 @@ def sort(
     Returns
     -------
     Result or None
-        On every rank; None if the steps that ran do not reach the result.
+        On every rank, its spikes mapped from the file; None if the steps that ran do
+        not reach the result.
 
     Raises
     ------
@@ -85,7 +86,8 @@ def sort(
             )
             run.run(steps)
             done = run.store.is_done("merging", run.digest("merging"))
-    return load_result(path) if done else None
+            there = comm.bcast(path.exists(), root=0)
+    return load_result(path) if done and there else None
 
 
 def _probe(parameters: Parameters) -> Probe:

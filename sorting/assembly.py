@@ -9,6 +9,7 @@ from sorting.config import MAD, digest
 from sorting.kernels.template_shapes import template_norms
 from sorting.quality import LabelRule, unit_table
 from sorting.results import ChannelTable, Result, StreamTable
+from sorting.spike_file import map_spikes
 from sorting.steps.context import Context
 
 __all__ = ["assemble"]
@@ -17,7 +18,7 @@ SOFTWARE = ("circus-toolkit", "numpy", "scipy", "numba", "h5py")
 
 
 def assemble(context: Context, parameters: dict[str, Any]) -> Result:
-    """Build the result from the stored steps, on rank 0.
+    """Build the result from the stored steps, on rank 0; its spikes stay on disk.
 
     Parameters
     ----------
@@ -28,18 +29,19 @@ def assemble(context: Context, parameters: dict[str, Any]) -> Result:
     """
     noise = context.store.read("whitening")
     bank = context.store.read("templates")
-    merged = context.store.read("merging")
-    templates = _select(bank, merged["template"])
+    chosen = context.store.read("merging")["template"]
+    spikes = map_spikes(context.store.spikes("merging"))
+    templates = _select(bank, chosen)
     streams = _stream_table(context.recording)
     levels = noise["noise_levels"]
     units = unit_table(
-        merged["time"],
-        merged["unit"],
+        spikes["time"],
+        spikes["unit"],
         noise_levels=levels,
         streams=streams,
         sampling_rate=context.recording.sampling_rate,
         rule=LabelRule(min_norm=context.config.merging.noise_norm),
-        norms=np.sqrt(template_norms(bank["coefficients"][merged["template"]])),
+        norms=np.sqrt(template_norms(bank["coefficients"][chosen])),
         **templates,
     )
     return Result(
@@ -47,10 +49,10 @@ def assemble(context: Context, parameters: dict[str, Any]) -> Result:
         t_start=int(context.recording.t_start),
         t_stop=int(context.recording.t_stop),
         unit_ids=np.arange(len(units)),
-        spike_times=merged["time"],
-        spike_units=merged["unit"],
-        amplitudes=merged["amplitude"],
-        objectives=merged["objective"],
+        spike_times=spikes["time"],
+        spike_units=spikes["unit"],
+        amplitudes=spikes["amplitude"],
+        objectives=spikes["objective"],
         n_before=context.config.whitening.frames_before,
         channels=_channel_table(context, levels > 0),
         noise_levels_uv=levels,

@@ -17,6 +17,7 @@ import numpy as np
 from circus_io.datafile import DataFile
 from sorting.quality import template_similarity
 from sorting.results import Result
+from sorting.spike_file import slices
 
 __all__ = ["RawFiles", "raw_files", "write_phy"]
 
@@ -107,11 +108,8 @@ def write_phy(
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
-        arrays = {
-            **_spike_arrays(result),
-            **_channel_arrays(result),
-            **_template_arrays(result, sparse),
-        }
+        _write_spikes(partial, result)
+        arrays = _channel_arrays(result) | _template_arrays(result, sparse)
         for name, array in arrays.items():
             np.save(partial / f"{name}.npy", array)
         _write_cluster_tables(partial, result, prelabel)
@@ -124,13 +122,21 @@ def write_phy(
     return folder / "params.py"
 
 
-def _spike_arrays(result: Result) -> dict[str, np.ndarray]:
-    return {
-        "spike_times": result.streams.to_recorded(result.spike_times),
-        "spike_templates": result.spike_units,
-        "spike_clusters": result.spike_units,
-        "amplitudes": result.amplitudes.astype(np.float64),
+def _write_spikes(folder: Path, result: Result) -> None:
+    """Write what there is of every spike, a piece after the other."""
+    columns = {
+        "spike_times": (np.int64, result.spike_times, result.streams.to_recorded),
+        "spike_templates": (np.int32, result.spike_units, np.asarray),
+        "spike_clusters": (np.int32, result.spike_units, np.asarray),
+        "amplitudes": (np.float64, result.amplitudes, np.asarray),
     }
+    for name, (dtype, values, convert) in columns.items():
+        with (folder / f"{name}.npy").open("wb") as file:
+            header = {"descr": np.dtype(dtype).str, "fortran_order": False}
+            header["shape"] = values.shape
+            np.lib.format.write_array_header_1_0(file, header)
+            for piece in slices(len(values)):
+                file.write(convert(values[piece]).astype(dtype).tobytes())
 
 
 def _channel_arrays(result: Result) -> dict[str, np.ndarray]:

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from sorting.results import StreamTable, UnitTable
+from sorting.kernels.trains import TrainCounts
+from sorting.result_tables import StreamTable, UnitTable
+from sorting.spike_file import slices
 
 __all__ = [
     "LabelRule",
@@ -134,10 +136,16 @@ def contamination(
         In [0, 1]; 0 with fewer than two spikes, 1 if there are more violations than
         independent spikes would make.
     """
-    n_spikes = len(times)
+    n_pairs = count_close_pairs(times, refractory) - count_close_pairs(times, censored)
+    return _contamination(len(times), n_pairs, n_frames, refractory, censored)
+
+
+def _contamination(
+    n_spikes: int, n_pairs: int, n_frames: int, refractory: int, censored: int
+) -> float:
+    """Return the contamination that so many violating pairs stand for."""
     if n_spikes < 2 or refractory <= censored:
         return 0.0
-    n_pairs = count_close_pairs(times, refractory) - count_close_pairs(times, censored)
     observed = n_frames - 2 * n_spikes * censored
     root = 1 - n_pairs * observed / (n_spikes**2 * (refractory - censored))
     return 1.0 if root < 0 else min(1.0, float(1 - np.sqrt(root)))
@@ -154,9 +162,13 @@ def presence_ratio(recorded: np.ndarray, n_frames: int, bin_frames: int) -> floa
         Lengths of the recording and of a bin; a last bin of less than half the length
         joins the one before.
     """
-    n_bins = max(1, round(n_frames / bin_frames))
+    n_bins = _n_bins(n_frames, bin_frames)
     occupied = np.unique(np.minimum(recorded // bin_frames, n_bins - 1))
     return len(occupied) / n_bins
+
+
+def _n_bins(n_frames: int, bin_frames: int) -> int:
+    return max(1, round(n_frames / bin_frames))
 
 
 def peak_and_snr(
@@ -312,19 +324,17 @@ def unit_table(
     UnitTable
     """
     rule = rule or LabelRule()
-    n_units = len(template_ptr) - 1
+    counts = _count(
+        spike_times, spike_units, len(template_ptr) - 1, streams, sampling_rate
+    )
     n_frames = int(streams.n_frames.sum())
-    recorded = streams.to_recorded(spike_times)
-    order = np.argsort(spike_units, kind="stable")
-    bounds = np.searchsorted(spike_units[order], np.arange(n_units + 1))
     rows = []
-    for unit in range(n_units):
-        mine = order[bounds[unit] : bounds[unit + 1]]
+    for unit in range(len(template_ptr) - 1):
         pairs = slice(template_ptr[unit], template_ptr[unit + 1])
         peak, snr = peak_and_snr(
             template_waveforms[pairs].T, template_channels[pairs], noise_levels
         )
-        row = _train_metrics(spike_times[mine], recorded[mine], n_frames, sampling_rate)
+        row = _train_metrics(counts, unit, n_frames, sampling_rate)
         row |= {"peak_channel": peak, "snr": snr}
         known = {} if norms is None else {"norm": float(norms[unit])}
         rows.append(row | {"label": rule.label(row | known)})
@@ -333,17 +343,43 @@ def unit_table(
     )
 
 
+def _count(
+    spike_times: np.ndarray,
+    spike_units: np.ndarray,
+    n_units: int,
+    streams: StreamTable,
+    sampling_rate: float,
+) -> TrainCounts:
+    """Count what the metrics need, a block of spikes at a time."""
+    bin_frames = round(PRESENCE_BIN_S * sampling_rate)
+    counts = TrainCounts(
+        n_units,
+        refractory=round(REFRACTORY_MS * sampling_rate / 1000),
+        censored=round(CENSORED_MS * sampling_rate / 1000),
+        bin_frames=bin_frames,
+        n_bins=_n_bins(int(streams.n_frames.sum()), bin_frames),
+    )
+    for piece in slices(len(spike_times)):
+        times = np.asarray(spike_times[piece])
+        counts.add(times, spike_units[piece], streams.to_recorded(times))
+    return counts
+
+
 def _train_metrics(
-    times: np.ndarray, recorded: np.ndarray, n_frames: int, sampling_rate: float
+    counts: TrainCounts, unit: int, n_frames: int, sampling_rate: float
 ) -> dict[str, Any]:
     """Return the metrics that need no template."""
-    refractory = round(REFRACTORY_MS * sampling_rate / 1000)
-    censored = round(CENSORED_MS * sampling_rate / 1000)
-    bin_frames = round(PRESENCE_BIN_S * sampling_rate)
+    n_spikes = int(counts.n_spikes[unit])
     return {
-        "n_spikes": len(times),
-        "firing_rate_hz": firing_rate_hz(len(times), n_frames, sampling_rate),
-        "isi_violations": isi_violations(times, refractory),
-        "contamination": contamination(times, n_frames, refractory, censored),
-        "presence": presence_ratio(recorded, n_frames, bin_frames),
+        "n_spikes": n_spikes,
+        "firing_rate_hz": firing_rate_hz(n_spikes, n_frames, sampling_rate),
+        "isi_violations": int(counts.n_short[unit]) / max(n_spikes - 1, 1),
+        "contamination": _contamination(
+            n_spikes,
+            int(counts.n_refractory[unit] - counts.n_censored[unit]),
+            n_frames,
+            counts.refractory,
+            counts.censored,
+        ),
+        "presence": int(counts.n_occupied[unit]) / (counts.last_bin + 1),
     }

@@ -11,6 +11,7 @@ import numpy as np
 __all__ = [
     "CHANNELS",
     "FORMAT",
+    "MAPPED",
     "OPTIONAL",
     "RESULT",
     "STREAMS",
@@ -118,3 +119,7 @@ RESULT = {
     ),
 }
 OPTIONAL = {"objectives"}
+
+# Shapes that grow with the recording: such a dataset is neither compressed nor cut into
+# chunks, one run of bytes that a reader maps instead of holding it in memory.
+MAPPED = ("N",)

@@ -18,7 +18,7 @@ def coerce(table: Any) -> None:
         if value is None or stored.dtype is dict:
             continue
         if stored.shape:
-            value = np.ascontiguousarray(value, dtype=stored.dtype).view()
+            value = np.asarray(value, dtype=stored.dtype).view(np.ndarray)
             value.flags.writeable = False
         else:
             value = stored.dtype(value)

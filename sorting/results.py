@@ -12,7 +12,7 @@ import numpy as np
 
 from circus_io.atomic import atomic_path, write_json
 from circus_io.errors import ResultError
-from sorting.result_layout import FORMAT, OPTIONAL, RESULT, VERSION, Stored
+from sorting.result_layout import FORMAT, MAPPED, OPTIONAL, RESULT, VERSION, Stored
 from sorting.result_tables import (
     ChannelTable,
     StreamTable,
@@ -20,6 +20,7 @@ from sorting.result_tables import (
     check_shapes,
     coerce,
 )
+from sorting.spike_file import slices
 
 __all__ = [
     "SUFFIX",
@@ -116,6 +117,7 @@ class Result:
         coerce(self)
         check_shapes(self, self.channels, self.units, self.streams)
         _check_indices(self)
+        _check_spikes(self)
 
     def __len__(self) -> int:
         return len(self.unit_ids)
@@ -200,7 +202,6 @@ class Result:
 def _check_indices(result: Result) -> None:
     """Refuse a result whose parts point past each other or are out of order."""
     pointer, n_pairs = result.template_ptr, len(result.template_channels)
-    times, units = result.spike_times, result.spike_units
     if len(pointer) != len(result) + 1:
         raise ResultError(
             f"template_ptr must hold {len(result) + 1} numbers, one more than units"
@@ -209,15 +210,25 @@ def _check_indices(result: Result) -> None:
         raise ResultError(f"template_ptr must rise from 0 to {n_pairs}")
     if len(np.unique(result.unit_ids)) != len(result):
         raise ResultError("unit_ids must be distinct")
-    for name, values, stop in (
-        ("spike_units", units, len(result)),
-        ("template_channels", result.template_channels, len(result.channels)),
-    ):
-        if len(values) and (values.min() < 0 or values.max() >= stop):
-            raise ResultError(f"{name} must lie in [0, {stop})")
-    step = np.diff(times)
-    if np.any((step < 0) | ((step == 0) & (np.diff(units) < 0))):
-        raise ResultError("spikes must be sorted by (time, unit)")
+    _check_range("template_channels", result.template_channels, len(result.channels))
+
+
+def _check_spikes(result: Result) -> None:
+    """Refuse spikes of no unit or out of order, a piece after the other."""
+    last = np.iinfo(np.int64).min, 0
+    for piece in slices(len(result.spike_times)):
+        times, units = result.spike_times[piece], result.spike_units[piece]
+        _check_range("spike_units", units, len(result))
+        step = np.diff(times, prepend=times[0])
+        tied = (step == 0) & (np.diff(units, prepend=units[0]) < 0)
+        if (times[0], units[0]) < last or np.any((step < 0) | tied):
+            raise ResultError("spikes must be sorted by (time, unit)")
+        last = times[-1], units[-1]
+
+
+def _check_range(name: str, values: np.ndarray, stop: int) -> None:
+    if len(values) and (values.min() < 0 or values.max() >= stop):
+        raise ResultError(f"{name} must lie in [0, {stop})")
 
 
 def result_path(recording_path: str | Path) -> Path:
@@ -286,12 +297,18 @@ def _write_dataset(file: h5py.File, stored: Stored, value: Any) -> None:
         return
     options: dict[str, Any] = {"track_times": False}
     if stored.dtype is dict:
-        value = _fixed_text(np.array(json.dumps(value, sort_keys=True)))
-    elif stored.dtype is np.str_:
+        value = json.dumps(value, sort_keys=True)
+    value = np.asarray(value)
+    if stored.dtype in (dict, np.str_):
         value = _fixed_text(value)
-    elif stored.shape and value.nbytes >= _COMPRESS_FROM:
+    elif stored.shape not in ("", *MAPPED) and value.nbytes >= _COMPRESS_FROM:
         options |= {"compression": "gzip", "compression_opts": 4, "shuffle": True}
-    dataset = file.create_dataset(stored.path, data=value, **options)
+    dataset = file.create_dataset(stored.path, value.shape, value.dtype, **options)
+    if stored.shape in MAPPED:
+        for piece in slices(len(value)):
+            dataset[piece] = value[piece]
+    else:
+        dataset[...] = value
     dataset.attrs["units"] = stored.units
     dataset.attrs["description"] = stored.description
 
@@ -313,6 +330,7 @@ def load_result(path: str | Path) -> Result:
     Returns
     -------
     Result
+        Spikes are mapped from the file, not read into memory.
 
     Raises
     ------
@@ -393,13 +411,16 @@ def _read_table(
     if missing:
         raise ResultError(f"{path} is incomplete, it lacks: {', '.join(missing)}")
     return {
-        name: _read_dataset(file[stored.path], stored)
+        name: _read_dataset(path, file[stored.path], stored)
         for name, stored in layout.items()
         if stored.path in file
     }
 
 
-def _read_dataset(dataset: h5py.Dataset, stored: Stored) -> Any:
+def _read_dataset(path: Path, dataset: h5py.Dataset, stored: Stored) -> Any:
+    offset = dataset.id.get_offset() if stored.shape in MAPPED else None
+    if offset is not None:  # None as well for an empty dataset
+        return np.memmap(path, dataset.dtype, "r", offset, dataset.shape)
     value = dataset[()]
     if stored.dtype is dict:
         return json.loads(bytes(value).decode("utf-8"))

@@ -4,6 +4,7 @@
 
     steps/whitening.npz     arrays of the step
     steps/whitening.json    digest of all that went in, hash of what came out
+    steps/fitting.spikes    spikes of a step that finds any, see `spike_file`
     steps/fitting/          parts of a long step, kept until the step is whole
 """
 
@@ -37,6 +38,7 @@ class Store:
     def __init__(self, folder: Path, comm: Any):
         self.folder = Path(folder)
         self.comm = comm
+        self._verified: dict[str, str] = {}  # hashes that this run has seen hold
         if comm.rank == 0:
             self.folder.mkdir(parents=True, exist_ok=True)
             for path in self.folder.rglob(".*-????????.*"):  # names of atomic_path
@@ -44,22 +46,31 @@ class Store:
         comm.barrier()
 
     def is_done(self, step: str, digest: str) -> bool:
-        """Tell whether the step ran on exactly these inputs and its file is intact."""
+        """Tell whether the step ran on exactly these inputs and its files are whole."""
         done = None
         if self.comm.rank == 0:
             manifest = self._manifest(step)
             done = (
                 manifest is not None
                 and manifest["digest"] == digest
-                and self._arrays(step).exists()
-                and manifest["sha256"] == _file_hash(self._arrays(step))
+                and self._is_intact(step, manifest["sha256"])
             )
         return self.comm.bcast(done, root=0)
+
+    def _is_intact(self, step: str, sha256: str) -> bool:
+        """Hold the files of a step against their hash, once in a run."""
+        if not self._arrays(step).exists():
+            return False
+        if self._verified.get(step) != sha256:
+            self._verified[step] = _hash_files(self._files(step))
+        return self._verified[step] == sha256
 
     def begin(self, step: str) -> None:
         """Withdraw what vouches for a step, before its files are written over."""
         if self.comm.rank == 0:
             self._json(step).unlink(missing_ok=True)
+            self.spikes(step).unlink(missing_ok=True)
+            self._verified.pop(step, None)
         self.comm.barrier()
 
     def save(self, step: str, digest: str, arrays: Mapping[str, np.ndarray]) -> None:
@@ -67,7 +78,7 @@ class Store:
         if self.comm.rank == 0:
             with atomic_path(self._arrays(step)) as path, path.open("wb") as file:
                 np.savez(file, **arrays)
-            sha256 = _file_hash(self._arrays(step))
+            sha256 = self._verified[step] = _hash_files(self._files(step))
             write_json(
                 self._json(step), {"step": step, "digest": digest, "sha256": sha256}
             )
@@ -109,6 +120,10 @@ class Store:
         manifest = self._manifest(step)
         return manifest and manifest["sha256"]
 
+    def spikes(self, step: str) -> Path:
+        """Return where a step writes its spikes, on rank 0, before it is saved."""
+        return self.folder / f"{step}.spikes"
+
     def parts(self, step: str) -> Path:
         """Return the folder for the parts of a long step."""
         return self.folder / step
@@ -129,6 +144,10 @@ class Store:
     def _arrays(self, step: str) -> Path:
         return self.folder / f"{step}.npz"
 
+    def _files(self, step: str) -> list[Path]:
+        files = (self._arrays(step), self.spikes(step))
+        return [file for file in files if file.exists()]
+
     def _json(self, step: str) -> Path:
         return self.folder / f"{step}.json"
 
@@ -147,6 +166,11 @@ def remove_leftovers(path: Path) -> None:
         leftover.unlink()
 
 
-def _file_hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _hash_files(paths: list[Path]) -> str:
+    """Hash the bytes of files, one after the other."""
+    whole = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            while content := file.read(1 << 20):
+                whole.update(content)
+    return whole.hexdigest()

@@ -78,13 +78,13 @@ def _init(path: Path) -> None:
 
 
 def _check(path: Path) -> None:
-    from circus_cli.job import check_required, read_parameters
+    from circus_cli.job import read_parameters
+    from circus_io.params import group_notices
     from circus_io.probe import read_probe
 
     parameters = read_parameters(path)
-    check_required(parameters)
     probe = read_probe(parameters.data.mapping)
     probe.without(parameters.detection.dead_channels)
-    for notice in parameters.notices:
+    for notice in group_notices(parameters.notices):
         say(f"notice: {notice}")
     show(f"{path} is good")

@@ -5,6 +5,7 @@ A parameter file is read and never written to. All its problems come at once, in
 """
 
 from circus_io.params.help import explain, reference_markdown, template_text
+from circus_io.params.notices import Notice, group_notices
 from circus_io.params.parameters import Parameters, to_samples
 from circus_io.params.reading import (
     TO_FILL_IN,
@@ -14,9 +15,11 @@ from circus_io.params.reading import (
 
 __all__ = [
     "TO_FILL_IN",
+    "Notice",
     "Parameters",
     "build_params",
     "explain",
+    "group_notices",
     "read_params",
     "reference_markdown",
     "template_text",

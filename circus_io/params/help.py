@@ -127,7 +127,7 @@ def reference_markdown() -> str:
         "never written to. This page is made from the schema that checks the file.",
         "",
         "Keys in *italics* are accepted, so that classic files are read unchanged, and",
-        "have no effect; a value other than the default gives a notice.",
+        "have no effect; each one that a file gives has a notice.",
         "",
     ]
     for section, model in SECTIONS.items():

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from circus_io.params.notices import Notice
 from circus_io.schema import (
     KEYS,
     CircusSection,
@@ -38,8 +39,8 @@ class Parameters:
 
     Attributes
     ----------
-    notices : tuple of str
-        What was accepted and has no effect, one sentence each.
+    notices : tuple of Notice
+        What was given and has no effect, or less than it says: one for each value.
     given : frozenset of str
         ``section.key`` of the values that were given and not defaults.
     path : pathlib.Path or None
@@ -59,7 +60,7 @@ class Parameters:
     extracting: ExtractingSection
     noedits: NoeditsSection
     circus: CircusSection
-    notices: tuple[str, ...] = ()
+    notices: tuple[Notice, ...] = ()
     given: frozenset[str] = frozenset()
     path: Path | None = None
 

@@ -13,6 +13,7 @@ from circus_io.params.declared import DeclaredFormat
 from circus_io.params.hints import unknown_key, unknown_section, without_section
 from circus_io.params.legacy import DEAD_KEYS, special_notice
 from circus_io.params.lines import Entry, Problem, parse_lines, read_text
+from circus_io.params.notices import Notice
 from circus_io.params.parameters import Parameters
 from circus_io.schema import (
     FORMAT_KEYS,
@@ -105,7 +106,7 @@ class Assembly:
 
     def __init__(self, folder: Path | None = None):
         self.problems: list[Problem] = []
-        self.notices: list[str] = []
+        self.notices: list[Notice] = []
         self._folder = folder
         self._entries: dict[tuple[str, str], Entry] = {}
         self._bad: set[str] = set()
@@ -303,8 +304,7 @@ class Assembly:
         self._blame(entry, f"[data] {name} is required ({what.rstrip('.')})")
 
     def _note(self, entry: Entry, text: str) -> None:
-        where = "" if entry.line is None else f" (line {entry.line})"
-        self.notices.append(f"{entry.label} = {entry.value}{where}: {text}")
+        self.notices.append(Notice.of(entry, text))
 
     def _raise(self, path: Path | None) -> None:
         if not self.problems:

@@ -50,7 +50,7 @@ class Key:
     hidden : bool
         Read by the classic program, but not in the file that it ships.
     notice : str
-        What a value other than the default is told, where "no effect" says too little.
+        What an unused key is told, where "no effect" says too little.
     most, least : float or None
         The sorter takes no more and no less, whatever more the file allows.
     classic : object
@@ -83,6 +83,8 @@ class Key:
 
     def notice_of(self, value: Any) -> str | None:
         """Say how a value is bent or ignored; None where it counts as it is."""
+        if not self.used:
+            return self.notice or "no effect here"
         if value in (self.default, self.classic):
             return None
         unit = f" {self.unit}" if self.unit else ""
@@ -90,7 +92,7 @@ class Key:
             return f"at most {self.most:g}{unit} are used"
         if self.least is not None and value < self.least:
             return f"at least {self.least:g}{unit} are used"
-        return None if self.used else self.notice or "no effect here"
+        return None
 
 
 def key(

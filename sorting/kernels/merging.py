@@ -2,27 +2,13 @@
 
 import numpy as np
 
-__all__ = ["coincidences", "dip_score", "greedy_merges"]
+__all__ = ["FLANKS", "dip_score", "greedy_merges"]
 
 FLANKS = 20  # times the window: where the correlogram says what to expect
 MIN_EXPECTED = 10.0  # coincidences; fewer say nothing about a dip
 
 
-def coincidences(first: np.ndarray, second: np.ndarray, reach: int) -> int:
-    """Count pairs of spikes of two trains at most `reach` frames apart.
-
-    Parameters
-    ----------
-    first, second : int64 (n,)
-        Rising frames.
-    reach : int
-    """
-    after = np.searchsorted(second, first + reach, side="right")
-    before = np.searchsorted(second, first - reach, side="left")
-    return int((after - before).sum())
-
-
-def dip_score(first: np.ndarray, second: np.ndarray, reach: int) -> float:
+def dip_score(near: int, far: int, reach: int) -> float:
     """How much the cross-correlogram dips around zero: 1 is no coincidence at all.
 
     Two halves of one neuron share its refractory period; two neurons that fire
@@ -32,8 +18,8 @@ def dip_score(first: np.ndarray, second: np.ndarray, reach: int) -> float:
 
     Parameters
     ----------
-    first, second : int64 (n,)
-        Rising frames.
+    near, far : int
+        Pairs of spikes at most `reach`, and at most ``FLANKS * reach``, frames apart.
     reach : int
         Half width of the window.
 
@@ -42,28 +28,32 @@ def dip_score(first: np.ndarray, second: np.ndarray, reach: int) -> float:
     float
         1 - observed / expected, at least 0; 0 when too few are expected to judge.
     """
-    observed = coincidences(first, second, reach)
-    flanks = coincidences(first, second, FLANKS * reach) - observed
-    expected = flanks * (2 * reach + 1) / (2 * reach * (FLANKS - 1))
+    expected = (far - near) * (2 * reach + 1) / (2 * reach * (FLANKS - 1))
     if expected < MIN_EXPECTED:
         return 0.0
-    return max(0.0, 1 - observed / expected)
+    return max(0.0, 1 - near / expected)
 
 
 def greedy_merges(
-    trains: list[np.ndarray],
+    n_spikes: np.ndarray,
+    near: np.ndarray,
+    far: np.ndarray,
     pairs: list[tuple[int, int]],
     *,
     reach: int,
     least_dip: float,
     max_violations: float = 1.0,
 ) -> np.ndarray:
-    """Merge candidate pairs, the clearest dip first, testing merged trains anew.
+    """Merge candidate pairs, the clearest dip first, testing merged units anew.
+
+    Counts of a merged unit are the sums of those of its parts, so that no spikes are
+    needed.
 
     Parameters
     ----------
-    trains : list of int64 (n,)
-        Rising frames of each unit.
+    n_spikes : int64 (n_units,)
+    near, far : int64 (n_units, n_units)
+        Pairs of spikes of two units, symmetric, as in `dip_score`.
     pairs : list of (int, int)
         Units alike enough to be one.
     reach : int
@@ -77,22 +67,22 @@ def greedy_merges(
     int64 (n_units,)
         The unit that each one joins, itself for most.
     """
-    trains = list(trains)
-    owner = np.arange(len(trains))
+    n_spikes, near, far = n_spikes.copy(), near.copy(), far.copy()
+    owner = np.arange(n_spikes.size)
     open_pairs = {(min(p), max(p)) for p in pairs}
     while open_pairs:
-        scored = [
-            (-dip_score(trains[a], trains[b], reach), a, b) for a, b in open_pairs
-        ]
+        scored = [(-dip_score(near[p], far[p], reach), *p) for p in open_pairs]
         score, a, b = min(scored)
         if -score < least_dip:
             break
-        added = coincidences(trains[a], trains[b], reach)
-        if added > max_violations * (trains[a].size + trains[b].size):
+        if near[a, b] > max_violations * (n_spikes[a] + n_spikes[b]):
             open_pairs.remove((a, b))
             continue
-        keep, gone = (a, b) if trains[a].size >= trains[b].size else (b, a)
-        trains[keep] = np.sort(np.concatenate([trains[keep], trains[gone]]))
+        keep, gone = (a, b) if n_spikes[a] >= n_spikes[b] else (b, a)
+        n_spikes[keep] += n_spikes[gone]
+        for counts in (near, far):
+            counts[keep] += counts[gone]
+            counts[:, keep] += counts[:, gone]
         owner[owner == gone] = keep
         renamed = (
             (keep if i == gone else i, keep if j == gone else j) for i, j in open_pairs

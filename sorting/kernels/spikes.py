@@ -1,8 +1,10 @@
 """Arrays of sorted spikes."""
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 
-__all__ = ["SPIKE", "drop_duplicates"]
+__all__ = ["SPIKE", "drop_duplicates", "without_duplicates"]
 
 SPIKE = np.dtype(
     [
@@ -55,3 +57,50 @@ def _thin(
             keep[at] = False
         else:
             taken.append(spikes["time"][at])
+
+
+def without_duplicates(
+    parts: Iterable[np.ndarray], refractory_frames: int
+) -> Iterator[np.ndarray]:
+    """Order a stream of spikes by (time, unit) and apply `drop_duplicates` to it.
+
+    The pieces that come out hold what `drop_duplicates` keeps of the whole stream,
+    however it is cut: spikes wait until no later one can be their rival.
+
+    Parameters
+    ----------
+    parts : iterable of SPIKE (n,)
+        No part begins before the end of the one before it.
+    refractory_frames : int
+
+    Yields
+    ------
+    SPIKE (m,)
+    """
+    waiting = np.empty(0, SPIKE)
+    for part in parts:
+        spikes = _ordered(np.concatenate([waiting, part]))
+        n_settled = _count_settled(spikes, refractory_frames)
+        settled, waiting = spikes[:n_settled], spikes[n_settled:]
+        yield settled[drop_duplicates(settled, refractory_frames)]
+    yield waiting[drop_duplicates(waiting, refractory_frames)]
+
+
+def _ordered(spikes: np.ndarray) -> np.ndarray:
+    return spikes[np.lexsort((spikes["unit"], spikes["time"]))]
+
+
+def _count_settled(spikes: np.ndarray, refractory_frames: int) -> int:
+    """Count the spikes before the last place that no run of close spikes spans."""
+    if not spikes.size:
+        return 0
+    cut = int(np.searchsorted(spikes["time"], spikes["time"][-1] - refractory_frames))
+    order = np.lexsort((spikes["time"], spikes["unit"]))
+    first, second = order[:-1], order[1:]
+    close = (np.diff(spikes["unit"][order]) == 0) & (
+        np.diff(spikes["time"][order]) <= refractory_frames
+    )
+    first, second = first[close], second[close]
+    while (spanning := (first < cut) & (second >= cut)).any():
+        cut = int(first[spanning].min())
+    return cut

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
-from circus_io.atomic import atomic_path
 from sorting.bank import make_bank
 from sorting.chunk_map import own_items
 from sorting.kernels.matching import correlate, find_spikes
 from sorting.kernels.refit import refit
-from sorting.kernels.spikes import SPIKE, drop_duplicates
+from sorting.kernels.spikes import SPIKE, without_duplicates
+from sorting.spike_file import map_spikes, write_spikes
 from sorting.steps.context import Context, Whitener
 
 __all__ = ["run"]
@@ -20,7 +20,7 @@ MAX_ROUNDS = 5000  # each places a spike; a second of a large array needs hundre
 
 
 def run(context: Context) -> dict[str, np.ndarray]:
-    """Return all spikes; parts of 16 chunks are kept so that a killed run goes on."""
+    """Write the spikes; parts of 16 chunks are kept so that a killed run goes on."""
     matcher = _Matcher(context)
     folder = context.store.open_parts("fitting", context.digest)
     n_chunks = len(context.front_end)
@@ -30,27 +30,22 @@ def run(context: Context) -> dict[str, np.ndarray]:
     for part in own_items(missing, context.comm, context.progress):
         start = part * CHUNKS_PER_PART
         chunks = range(start, min(start + CHUNKS_PER_PART, n_chunks))
-        found = [matcher.match(index) for index in chunks]
-        with atomic_path(_part_file(folder, part)) as path, path.open("wb") as file:
-            np.save(file, np.concatenate(found))
+        write_spikes(_part_file(folder, part), map(matcher.match, chunks))
     context.comm.barrier()
-    if context.comm.rank:
-        return {}
-    spikes = [np.load(_part_file(folder, p), allow_pickle=False) for p in parts]
-    return _collect(context, spikes)
+    if context.comm.rank == 0:
+        _collect(context, [_part_file(folder, part) for part in parts])
+    return {}
 
 
 def _part_file(folder: Path, part: int) -> Path:
-    return folder / f"part-{part:06d}.npy"
+    return folder / f"part-{part:06d}.spikes"
 
 
-def _collect(context: Context, parts: list[np.ndarray]) -> dict[str, np.ndarray]:
+def _collect(context: Context, parts: list[Path]) -> None:
     """Order spikes by (time, unit) and drop those found from both sides of a border."""
-    spikes = np.concatenate([np.empty(0, SPIKE), *parts])
-    spikes = spikes[np.lexsort((spikes["unit"], spikes["time"]))]
     refractory = context.config.fitting.refractory_frames
-    spikes = spikes[drop_duplicates(spikes, refractory)]
-    return {name: spikes[name] for name in SPIKE.names}
+    found = without_duplicates(map(map_spikes, parts), refractory)
+    write_spikes(context.store.spikes("fitting"), found)
 
 
 class _Matcher:

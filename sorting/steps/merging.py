@@ -1,14 +1,16 @@
 """Step 7: join units that are one neuron, drop those that hardly fire."""
 
-from itertools import pairwise
+from collections.abc import Iterator
 
 import numpy as np
 
 from sorting.kernels.basis import correlations
-from sorting.kernels.merging import greedy_merges
+from sorting.kernels.coincidences import count_coincidences, families
+from sorting.kernels.merging import FLANKS, greedy_merges
 from sorting.kernels.overlaps import overlap_table
-from sorting.kernels.spikes import drop_duplicates
+from sorting.kernels.spikes import without_duplicates
 from sorting.kernels.template_shapes import template_norms
+from sorting.spike_file import blocks, map_spikes, write_spikes
 from sorting.steps.context import Context
 
 __all__ = ["run"]
@@ -18,27 +20,42 @@ MIN_RATE_HZ = 0.05
 
 
 def run(context: Context) -> dict[str, np.ndarray]:
-    """Return spikes with final units, and which template each unit has."""
-    if context.comm.rank:  # all spikes are held once, whatever the number of ranks
+    """Write spikes with final units; return which template each unit has.
+
+    Spikes pass by block by block, on one rank: only counts are held.
+    """
+    if context.comm.rank:
         return {}
     bank = context.store.read("templates")
-    spikes = context.store.read("fitting")
-    n_templates = len(bank["coefficients"])
-    kept = _large_enough(context, spikes, n_templates)
-    owner = _merge(context, bank, spikes, kept)
-    final = np.where(kept, owner, -1)
-    units = np.flatnonzero(np.bincount(final[final >= 0], minlength=n_templates))
-    row = np.full(n_templates + 1, -1)
+    spikes = map_spikes(context.store.spikes("fitting"))
+    counts = _count(spikes, len(bank["coefficients"]))
+    kept = _large_enough(context, counts)
+    owner = _merge(context, bank, spikes, counts, kept)
+    units = np.unique(owner[kept])
+    row = np.full(counts.size, -1)
     row[units] = np.arange(units.size)
-    new = row[final[spikes["unit"]]]
-    keep = new >= 0
-    merged = {name: values[keep] for name, values in spikes.items()}
-    merged["unit"] = new[keep].astype(np.int32)
-    return {**_deduplicate(context, merged), "template": units}
+    renamed = _rename(spikes, np.where(kept, row[owner], -1))
+    refractory = context.config.fitting.refractory_frames
+    path = context.store.spikes("merging")
+    write_spikes(path, without_duplicates(renamed, refractory))
+    return {"template": units}
 
 
-def _large_enough(context: Context, spikes: dict, n_templates: int) -> np.ndarray:
-    counts = np.bincount(spikes["unit"], minlength=n_templates)
+def _count(spikes: np.ndarray, n_templates: int) -> np.ndarray:
+    counts = np.zeros(n_templates, np.int64)
+    for block in blocks(spikes):
+        counts += np.bincount(block["unit"], minlength=n_templates)
+    return counts
+
+
+def _rename(spikes: np.ndarray, new: np.ndarray) -> Iterator[np.ndarray]:
+    """Give spikes their final units; leave out those whose unit is -1."""
+    for block in blocks(spikes):
+        block["unit"] = new[block["unit"]]
+        yield block[block["unit"] >= 0]
+
+
+def _large_enough(context: Context, counts: np.ndarray) -> np.ndarray:
     if not context.config.merging.remove_noise:
         return counts > 0
     duration_s = _n_frames(context) / context.recording.sampling_rate
@@ -52,20 +69,30 @@ def _n_frames(context: Context) -> int:
     return max(recorded - dead, 1)
 
 
-def _merge(context: Context, bank: dict, spikes: dict, kept: np.ndarray) -> np.ndarray:
+def _merge(context: Context, bank: dict, spikes, counts, kept) -> np.ndarray:
+    """Return the template that each one joins, itself for most."""
     config = context.config.merging
+    owner = np.arange(kept.size)
     if config.dip in (0, 1) or not kept.any():
-        return np.arange(kept.size)
-    order = np.argsort(spikes["unit"], kind="stable")
-    bounds = np.searchsorted(spikes["unit"][order], np.arange(kept.size + 1))
-    trains = [spikes["time"][order[a:b]] for a, b in pairwise(bounds)]
-    return greedy_merges(
-        trains,
-        _alike(context, bank, kept),
-        reach=config.violation_frames,
-        least_dip=config.dip,
-        max_violations=config.max_violations,
-    )
+        return owner
+    pairs = _alike(context, bank, kept)
+    related = families(kept.size, pairs)
+    reaches = (config.violation_frames, FLANKS * config.violation_frames)
+    parts = ((block["time"], block["unit"]) for block in blocks(spikes))
+    for number, (near, far) in enumerate(count_coincidences(parts, related, reaches)):
+        units = related.units(number)
+        place = related.member
+        joined = greedy_merges(
+            counts[units],
+            near,
+            far,
+            [(place[a], place[b]) for a, b in pairs if related.family[a] == number],
+            reach=config.violation_frames,
+            least_dip=config.dip,
+            max_violations=config.max_violations,
+        )
+        owner[units] = units[joined]
+    return owner
 
 
 def _alike(context: Context, bank: dict, kept: np.ndarray) -> list[tuple[int, int]]:
@@ -81,11 +108,3 @@ def _alike(context: Context, bank: dict, kept: np.ndarray) -> list[tuple[int, in
     chosen = (first < second) & (cosine >= context.config.merging.min_cosine)
     chosen &= kept[first] & kept[second]
     return list(zip(first[chosen].tolist(), second[chosen].tolist(), strict=True))
-
-
-def _deduplicate(context: Context, spikes: dict) -> dict[str, np.ndarray]:
-    records = np.rec.fromarrays(list(spikes.values()), names=list(spikes))
-    order = np.lexsort((records["unit"], records["time"]))
-    records = records[order]
-    keep = drop_duplicates(records, context.config.fitting.refractory_frames)
-    return {name: np.asarray(records[name][keep]) for name in spikes}

@@ -1,3 +1,4 @@
+import configparser
 import json
 import pickle
 from pathlib import Path
@@ -10,6 +11,7 @@ from circus_io.params import (
     Parameters,
     build_params,
     explain,
+    group_notices,
     read_params,
     reference_markdown,
     template_text,
@@ -107,14 +109,16 @@ def test_a_classic_file_is_read_and_left_alone(classic):
 
 
 def test_what_has_no_effect_is_said_once_each(classic):
-    notices = read_params(classic).notices
+    notices = [str(notice) for notice in read_params(classic).notices]
     expected = [
         ("[data] overwrite", "line 11", "never modified"),
         ("[clustering] dip_threshold", "line 25", "no effect"),
+        ("[clustering] nb_repeats = 3", "line 26", "no effect"),
         ("[clustering] smart_search", "line 27", "no effect"),
         ("[fitting] chunk", "line 30", "no effect"),
         ("[converting] export_pcs", "line 33", "prompt means none"),
         ("[noedits] filter_done", "line 36", "changed the raw file"),
+        ("[noedits] median_done", "line 37", "no effect"),
     ]
     assert len(notices) == len(expected)
     for parts in expected:
@@ -302,7 +306,7 @@ def test_a_field_of_another_format_gives_a_notice(tmp_path):
     parameters = read_params(write(tmp_path, text))
     assert parameters.data.format_fields == FORMAT_FIELDS | {"gain": 2}
     assert len(parameters.notices) == 1
-    assert "h5_key" in parameters.notices[0]
+    assert "h5_key" in str(parameters.notices[0])
 
 
 @pytest.mark.parametrize(
@@ -409,13 +413,14 @@ def test_a_file_of_something_else_is_not_parsed(tmp_path, content, words):
         ("clustering.n_abs_min", 10, "at least 15 are used"),
         ("merging.time_rpv", 3, "at most 2 ms are used"),
         ("merging.cc_bin", 3, "no effect here"),
+        ("merging.cc_bin", 2, "no effect here"),  # its default
     ],
 )
 def test_a_value_that_is_bent_or_ignored_is_said_once(key, value, words):
     notices = build_params({key: value}).notices
     assert len(notices) == 1
-    assert words in notices[0]
-    assert f"{key.split('.')[1]} = {value}" in notices[0]
+    assert words in notices[0].reason
+    assert f"{key.split('.')[1]} = {value}" in notices[0].value
 
 
 @pytest.mark.parametrize(
@@ -428,7 +433,6 @@ def test_a_value_that_is_bent_or_ignored_is_said_once(key, value, words):
         ("clustering.sub_dim", 4),
         ("clustering.n_abs_min", 16),
         ("merging.time_rpv", 1.5),
-        ("converting.export_pcs", "none"),
     ],
 )
 def test_a_classic_default_or_a_value_that_counts_is_not_remarked(key, value):
@@ -451,9 +455,37 @@ def test_the_classic_file_that_spikeinterface_carries(tmp_path):
     assert parameters.data.file_format == "numpy"
     assert parameters.clustering.max_elts == 10000
     assert parameters.merging.auto_mode == 0.75
-    assert len(parameters.notices) == 2
-    assert "overwrite" in parameters.notices[0]
-    assert "export_pcs" in parameters.notices[1]
+    keys = [notice.value.split(" = ")[0] for notice in parameters.notices]
+    assert len(keys) == len(set(keys))
+    assert sorted(keys) == sorted(
+        f"[{key.section}] {key.name}" for key in unused_keys(text)
+    )
+    assert len(group_notices(parameters.notices)) < 10
+
+
+def unused_keys(text):
+    """Read the names in a file by the library's parser, and keep those without use."""
+    parser = configparser.ConfigParser(inline_comment_prefixes="#", strict=False)
+    parser.read_string(text)
+    named = {(section, name) for section in parser for name in parser[section]}
+    return [
+        key
+        for section, keys in KEYS.items()
+        for spelled, key in keys.items()
+        if (section, spelled) in named and not key.used
+    ]
+
+
+def test_values_with_one_reason_are_told_together():
+    values = {"merging.cc_bin": 3, "merging.correct_lag": False, "converting.erase_all": 1}
+    messages = group_notices(build_params(values).notices)
+    assert len(messages) == 2
+    first, second = messages[0].splitlines()[1:]
+    assert (first.strip(), second.strip()) == (
+        "[merging] cc_bin = 3",
+        "[merging] correct_lag = False",
+    )
+    assert messages[1].startswith("[converting] erase_all = 1: ")
 
 
 # out of parameters ------------------------------------------------------------

@@ -99,7 +99,7 @@ def test_killed_between_arrays_and_manifest_is_not_done(saved, tmp_path):
 def test_a_damaged_file_is_not_done(saved, tmp_path, damage):
     path = tmp_path / "rec" / "steps" / "whitening.npz"
     path.write_bytes(damage(path.read_bytes()))
-    assert not saved.is_done("whitening", "abc")
+    assert not Store(saved.folder, saved.comm).is_done("whitening", "abc")
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"step": "whitening"', "\0\0"])
@@ -185,3 +185,22 @@ def test_leftovers_of_one_file_go_and_others_stay(tmp_path):
     names = {found.name for found in tmp_path.iterdir()}
     assert names == {"rec[1].h5", "rec.h5", other}
     assert mine not in names
+
+
+def test_spikes_of_a_step_are_vouched_for_and_withdrawn(store):
+    store.begin("fitting")
+    store.spikes("fitting").write_bytes(b"spikes")
+    store.save("fitting", "abc", {})
+    again = Store(store.folder, store.comm)
+    assert again.is_done("fitting", "abc")
+    again.spikes("fitting").write_bytes(b"other")
+    assert not Store(store.folder, store.comm).is_done("fitting", "abc")
+    again.begin("fitting")
+    assert not again.spikes("fitting").exists()
+
+
+def test_files_are_hashed_once_in_a_run(saved, monkeypatch):
+    again = Store(saved.folder, saved.comm)
+    assert again.is_done("whitening", "abc")
+    monkeypatch.setattr("sorting.store._hash_files", None)
+    assert again.is_done("whitening", "abc")

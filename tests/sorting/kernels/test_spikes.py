@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sorting.kernels.spikes import SPIKE, drop_duplicates
+from sorting.kernels.spikes import SPIKE, drop_duplicates, without_duplicates
 
 QUICK = settings(max_examples=150, deadline=None, derandomize=True)
 TRAINS = st.lists(
@@ -73,3 +73,30 @@ def test_units_do_not_compete():
 
 def test_no_spikes():
     assert drop_duplicates(np.empty(0, SPIKE), 5).shape == (0,)
+
+
+@QUICK
+@given(TRAINS, st.integers(0, 8), st.lists(st.integers(0, 14), max_size=5))
+def test_a_stream_keeps_what_the_whole_keeps_wherever_it_is_cut(rows, reach, cuts):
+    train = spikes(rows)
+    parts = np.split(train, sorted(cuts))
+    kept = np.concatenate(list(without_duplicates(parts, reach)))
+    np.testing.assert_array_equal(kept, train[drop_duplicates(train, reach)])
+
+
+def test_a_stream_is_put_in_order_of_time_and_unit():
+    train = spikes([(10, 0, 1.0), (10, 2, 1.0), (30, 0, 1.0), (31, 1, 1.0)])
+    parts = [train[[1, 0]], train[[3, 2]]]
+    kept = np.concatenate(list(without_duplicates(parts, 5)))
+    np.testing.assert_array_equal(kept, train)
+
+
+def test_a_stream_does_not_wait_longer_than_it_must():
+    train = spikes([(1000 * i, 0, 1.0) for i in range(100)])
+    sizes = [len(piece) for piece in without_duplicates(np.split(train, 10), 20)]
+    assert sizes == [9, *[10] * 9, 1]
+
+
+def test_a_stream_of_nothing():
+    assert not np.concatenate(list(without_duplicates([], 5))).size
+    assert not np.concatenate(list(without_duplicates([spikes([])], 5))).size

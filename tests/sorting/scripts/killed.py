@@ -15,6 +15,7 @@ import numpy as np
 from circus_cli.main import main
 from circus_io.parallel import launched_rank
 from sorting import results
+from sorting.kernels import spikes
 from sorting.pipeline import STEPS
 from sorting.steps import merging
 
@@ -53,13 +54,13 @@ def die_after_call(step, module, name, which):
 
 PLACES = {
     # no loop over chunks: between two kernels; in the midst of the files for phy
-    "merging": lambda: die_after_call("merging", merging, "drop_duplicates", 1),
+    "merging": lambda: die_after_call("merging", merging, "_count", 1),
     "converting": lambda: die_after_call("converting", np, "save", 5),
     # in the midst of a file of rank 0: of a step, of a channel's peaks, of the result
     "file of whitening": lambda: die_after_call("whitening", np, "savez", 1),
     "file of peaks": lambda: die_after_call("detection", np, "savez", 2),
     "file of detection": lambda: die_after_call("detection", np, "savez", 5),
-    "file of fitting": lambda: die_after_call("fitting", np, "save", 1),
+    "file of fitting": lambda: die_after_call("fitting", spikes, "drop_duplicates", 1),
     "result": lambda: die_after_call("merging", results, "_write_dataset", 8),
 }
 
