@@ -123,7 +123,7 @@ class DataFile(Recording):
     """``{name: value}`` of parameters that the format fixes."""
 
     def __init_subclass__(cls, **keywords: Any) -> None:
-        """Make what a format declares read-only, and guard a `read_chunk` of its own.
+        """Make what a format declares read-only, and guard its own chunk methods.
 
         ``_required_files`` is a misprint of the manual for ``_required_fields``; a text
         as `extension` or `is_streamable` is the only one of them.
@@ -139,6 +139,8 @@ class DataFile(Recording):
                 setattr(cls, name, (cls.__dict__[name],) if cls.__dict__[name] else ())
         if "read_chunk" in cls.__dict__:
             cls.read_chunk = _checked(cls.__dict__["read_chunk"])
+        if "write_chunk" in cls.__dict__:
+            cls.write_chunk = _guarded(cls.__dict__["write_chunk"])
 
     # ------------------------------------------ what the author of a format implements
 
@@ -246,7 +248,9 @@ class DataFile(Recording):
                 f"cannot write frames {time} to {time + len(data)} of a file with "
                 f"{self.duration}"
             )
-        self._write_frames(int(time), self._unscale_data_from_float32(data))
+        raw = self._unscale_data_from_float32(data)
+        with named_failures(self, "_write_frames", "r+"):
+            self._write_frames(int(time), raw)
 
     def set_streams(self, stream_mode: str) -> list["DataFile"]:
         """Return the streams, in the order of time; override it to add a mode.
@@ -482,3 +486,14 @@ def _checked(read_chunk: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]
         return traces
 
     return checked
+
+
+def _guarded(write_chunk: Callable[..., None]) -> Callable[..., None]:
+    """Wrap the `write_chunk` of a subclass: its failures get a name."""
+
+    @wraps(write_chunk)
+    def guarded(self: DataFile, time: int, data: np.ndarray) -> None:
+        with named_failures(self, "write_chunk", "r+"):
+            write_chunk(self, time, data)
+
+    return guarded

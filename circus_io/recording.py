@@ -190,7 +190,8 @@ class Recording(PicklesWithoutHandles):
         for source in self.streams:
             if source._is_open:
                 source._is_open = False
-                source._close()
+                with named_failures(source, "_close", source._mode or "r"):
+                    source._close()
             source._mode = None
         self._is_open, self._mode = False, None
 

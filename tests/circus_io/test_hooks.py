@@ -179,3 +179,12 @@ def test_a_text_is_one_extension_and_one_stream_mode(tmp_path):
     (tmp_path / "rec.b").write_bytes(b"")
     with pytest.raises(FormatError, match=r"end in \.lab;"):
         LabFile(tmp_path / "rec.b")
+
+
+@pytest.mark.parametrize("hook", ["_write_frames", "write_chunk", "_close"])
+def test_a_hook_that_exits_while_writing_is_an_error(path, hook):
+    recording = open_recording(path, wrapper(**{hook: leave}), **FIELDS)
+    recording.open("r+")
+    with pytest.raises(FormatError, match=rf"Broken\.{hook} called sys\.exit\(7\)"):
+        recording.write_chunk(0, np.zeros((2, 4), np.float32))
+        recording.close()

@@ -477,7 +477,11 @@ def unused_keys(text):
 
 
 def test_values_with_one_reason_are_told_together():
-    values = {"merging.cc_bin": 3, "merging.correct_lag": False, "converting.erase_all": 1}
+    values = {
+        "merging.cc_bin": 3,
+        "merging.correct_lag": False,
+        "converting.erase_all": 1,
+    }
     messages = group_notices(build_params(values).notices)
     assert len(messages) == 2
     first, second = messages[0].splitlines()[1:]
