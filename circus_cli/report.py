@@ -162,9 +162,11 @@ def _sections(
     yield _section(
         "All units",
         "SNR is the largest value of the template over the noise of its channel; "
+        "isolation is the distance to the nearest other template in noise sd; "
         "violations are the fraction of intervals within the refractory period, from "
-        "which contamination, the fraction of foreign spikes, is estimated; presence "
-        "is the fraction of the recording in which the unit fires.",
+        "which contamination, the fraction of foreign spikes, is estimated; missed is "
+        "the estimated fraction of spikes too small to be found; presence is the "
+        "fraction of the recording in which the unit fires.",
         _unit_rows(result),
     )
     yield _section("How it was made", "", _provenance(result))
@@ -237,7 +239,7 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _unit_rows(result: Result) -> str:
     columns = ["unit", "label", "spikes", "rate (Hz)", "SNR", "channel"]
-    columns += ["violations", "contamination", "presence"]
+    columns += ["isolation", "violations", "contamination", "missed", "presence"]
     rows = [
         [
             str(unit["unit_id"]),
@@ -246,8 +248,10 @@ def _unit_rows(result: Result) -> str:
             f"{unit['firing_rate_hz']:.2f}",
             f"{unit['snr']:.1f}",
             _column_name(result, unit["peak_channel"]),
+            f"{unit['isolation']:.1f}",
             f"{unit['isi_violations']:.2%}",
             f"{unit['contamination']:.1%}",
+            f"{unit['amplitude_cutoff']:.1%}",
             f"{unit['presence']:.0%}",
         ]
         for unit in result.unit_table()

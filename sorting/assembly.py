@@ -5,12 +5,15 @@ from typing import Any
 
 import numpy as np
 
+from sorting.bank import make_bank
 from sorting.config import MAD, digest
-from sorting.kernels.template_shapes import template_norms
-from sorting.quality import LabelRule, unit_table
+from sorting.kernels.isolation import isolation
+from sorting.kernels.overlaps import OverlapTable
+from sorting.quality import LabelRule
 from sorting.results import ChannelTable, Result, StreamTable
 from sorting.spike_file import map_spikes
 from sorting.steps.context import Context
+from sorting.unit_metrics import FitFacts, unit_table
 
 __all__ = ["assemble"]
 
@@ -37,11 +40,12 @@ def assemble(context: Context, parameters: dict[str, Any]) -> Result:
     units = unit_table(
         spikes["time"],
         spikes["unit"],
+        spikes["amplitude"],
         noise_levels=levels,
         streams=streams,
         sampling_rate=context.recording.sampling_rate,
+        facts=_facts(context, bank["coefficients"][chosen], bank["basis"]),
         rule=LabelRule(min_norm=context.config.merging.noise_norm),
-        norms=np.sqrt(template_norms(bank["coefficients"][chosen])),
         **templates,
     )
     return Result(
@@ -63,6 +67,28 @@ def assemble(context: Context, parameters: dict[str, Any]) -> Result:
         parameters=parameters,
         provenance=_provenance(context),
         **templates,
+    )
+
+
+def _facts(context: Context, coefficients: np.ndarray, basis: np.ndarray) -> FitFacts:
+    fitting = context.config.fitting
+    bank = make_bank(
+        coefficients,
+        basis,
+        bounds=fitting.amplitude_bounds,
+        amplitude_sd=fitting.amplitude_sd,
+        min_norm=fitting.min_norm,
+    )
+    overlaps = OverlapTable(bank.ptr, bank.neighbours, bank.overlaps)
+    # a spike is found from the gain (B + lam)^2 / (n + lam) - lam = floor on, where the
+    # amplitude is (B + lam) / (n + lam)
+    smallest = np.sqrt((bank.floors + bank.lams) / (bank.norms + bank.lams))
+    return FitFacts(
+        norms=np.sqrt(bank.norms),
+        isolation=isolation(
+            overlaps, bank.norms, context.config.templates.max_lag_frames
+        ),
+        smallest=np.maximum(smallest, bank.a_min),
     )
 
 

@@ -229,8 +229,10 @@ def _write_cluster_tables(folder: Path, result: Result, prelabel: bool) -> None:
     columns = {
         "unit_id": result.unit_ids,
         "snr": units.snr.round(2),
+        "isolation": units.isolation.round(2),
         "isi_violations": units.isi_violations.round(4),
         "contamination": units.contamination.round(4),
+        "amplitude_cutoff": units.amplitude_cutoff.round(4),
         "presence": units.presence.round(3),
     }
     if prelabel:

@@ -6,31 +6,23 @@ exact whatever the sampling rate.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy import sparse
 
-from sorting.kernels.trains import TrainCounts
-from sorting.result_tables import StreamTable, UnitTable
-from sorting.spike_file import slices
-
 __all__ = [
     "LabelRule",
     "contamination",
+    "contamination_of",
     "correlogram",
+    "count_bins",
     "count_close_pairs",
     "firing_rate_hz",
     "isi_violations",
     "peak_and_snr",
     "presence_ratio",
     "template_similarity",
-    "unit_table",
 ]
-
-REFRACTORY_MS = 1.5
-CENSORED_MS = 0.3
-PRESENCE_BIN_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -38,16 +30,19 @@ class LabelRule:
     """Thresholds between ``good``, ``mua`` and ``noise``.
 
     A unit is *noise* if it has no spikes or its template does not stand out of the
-    noise; it is *good* if it is large, frequent and steady enough to be judged and
-    little contaminated; all else is multi-unit activity.
+    noise; it is *good* if it is large, frequent and steady enough to be judged, little
+    contaminated, nearly complete and not to be confused with another one; all else is
+    multi-unit activity. What is not known of a unit (NaN) does not count against it.
 
     Attributes
     ----------
     min_snr, min_norm : float
-        Below either a unit is noise; `min_norm` counts only where the norm is known.
+        Below either a unit is noise.
     good_snr, good_n_spikes, good_presence : float, int, float
         A good unit has at least this.
-    good_contamination : float
+    good_isolation : float
+        And this: at a distance of 4 noise sd one spike in 44 is confused.
+    good_contamination, good_cutoff, good_drift : float
         A good unit has at most this.
     """
 
@@ -56,7 +51,10 @@ class LabelRule:
     good_snr: float = 4.0
     good_n_spikes: int = 50
     good_presence: float = 0.5
+    good_isolation: float = 4.0
     good_contamination: float = 0.1
+    good_cutoff: float = 0.2
+    good_drift: float = 0.5
 
     def label(self, metrics: Mapping[str, float]) -> str:
         """Return ``good``, ``mua`` or ``noise`` for a unit with these metrics.
@@ -64,20 +62,22 @@ class LabelRule:
         Parameters
         ----------
         metrics : mapping
-            With ``snr``, ``n_spikes``, ``presence`` and ``contamination``; with
-            ``norm`` if the template's norm in noise sd is known.
+            Columns of the unit table, by name.
         """
         if metrics["n_spikes"] == 0 or not metrics["snr"] >= self.min_snr:
             return "noise"
-        if metrics.get("norm", self.min_norm) < self.min_norm:
+        if metrics["norm"] < self.min_norm:
             return "noise"
-        good = (
-            metrics["snr"] >= self.good_snr
-            and metrics["n_spikes"] >= self.good_n_spikes
-            and metrics["presence"] >= self.good_presence
-            and metrics["contamination"] <= self.good_contamination
+        doubts = (
+            metrics["snr"] < self.good_snr,
+            metrics["n_spikes"] < self.good_n_spikes,
+            metrics["presence"] < self.good_presence,
+            metrics["isolation"] < self.good_isolation,
+            metrics["contamination"] > self.good_contamination,
+            metrics["amplitude_cutoff"] > self.good_cutoff,
+            metrics["amplitude_drift"] > self.good_drift,
         )
-        return "good" if good else "mua"
+        return "mua" if any(doubts) else "good"
 
 
 def firing_rate_hz(n_spikes: int, n_frames: int, sampling_rate: float) -> float:
@@ -137,13 +137,13 @@ def contamination(
         independent spikes would make.
     """
     n_pairs = count_close_pairs(times, refractory) - count_close_pairs(times, censored)
-    return _contamination(len(times), n_pairs, n_frames, refractory, censored)
+    return contamination_of(len(times), n_pairs, n_frames, refractory, censored)
 
 
-def _contamination(
+def contamination_of(
     n_spikes: int, n_pairs: int, n_frames: int, refractory: int, censored: int
 ) -> float:
-    """Return the contamination that so many violating pairs stand for."""
+    """Return the `contamination` that a number of violating pairs stands for."""
     if n_spikes < 2 or refractory <= censored:
         return 0.0
     observed = n_frames - 2 * n_spikes * censored
@@ -162,12 +162,13 @@ def presence_ratio(recorded: np.ndarray, n_frames: int, bin_frames: int) -> floa
         Lengths of the recording and of a bin; a last bin of less than half the length
         joins the one before.
     """
-    n_bins = _n_bins(n_frames, bin_frames)
+    n_bins = count_bins(n_frames, bin_frames)
     occupied = np.unique(np.minimum(recorded // bin_frames, n_bins - 1))
     return len(occupied) / n_bins
 
 
-def _n_bins(n_frames: int, bin_frames: int) -> int:
+def count_bins(n_frames: int, bin_frames: int) -> int:
+    """Return into how many bins `presence_ratio` divides a recording."""
     return max(1, round(n_frames / bin_frames))
 
 
@@ -284,102 +285,3 @@ def template_similarity(
     scale = np.outer(norms, norms)
     similar = np.divide(best, scale, out=np.zeros_like(best), where=scale > 0)
     return np.clip(similar, -1, 1).astype(np.float32)
-
-
-def unit_table(
-    spike_times: np.ndarray,
-    spike_units: np.ndarray,
-    *,
-    template_ptr: np.ndarray,
-    template_channels: np.ndarray,
-    template_waveforms: np.ndarray,
-    noise_levels: np.ndarray,
-    streams: StreamTable,
-    sampling_rate: float,
-    rule: LabelRule | None = None,
-    norms: np.ndarray | None = None,
-) -> UnitTable:
-    """Measure and label every unit.
-
-    Parameters
-    ----------
-    spike_times : (N,) int64
-        Global frames, ascending.
-    spike_units : (N,) int32
-        Row of the unit, 0 to K - 1.
-    template_ptr, template_channels, template_waveforms : (K + 1,), (P,), (P, T)
-        Sparse templates in µV, as in ``Result``.
-    noise_levels : (C,) float32
-        Noise sd in µV.
-    streams : StreamTable
-        Where there are data.
-    sampling_rate : float
-        In Hz.
-    rule : LabelRule, optional
-    norms : (K,) float64, optional
-        Of the whitened templates, in noise sd: how clearly a unit can be detected.
-
-    Returns
-    -------
-    UnitTable
-    """
-    rule = rule or LabelRule()
-    counts = _count(
-        spike_times, spike_units, len(template_ptr) - 1, streams, sampling_rate
-    )
-    n_frames = int(streams.n_frames.sum())
-    rows = []
-    for unit in range(len(template_ptr) - 1):
-        pairs = slice(template_ptr[unit], template_ptr[unit + 1])
-        peak, snr = peak_and_snr(
-            template_waveforms[pairs].T, template_channels[pairs], noise_levels
-        )
-        row = _train_metrics(counts, unit, n_frames, sampling_rate)
-        row |= {"peak_channel": peak, "snr": snr}
-        known = {} if norms is None else {"norm": float(norms[unit])}
-        rows.append(row | {"label": rule.label(row | known)})
-    return UnitTable(
-        **{name: np.array([row[name] for row in rows]) for name in UnitTable.layout}
-    )
-
-
-def _count(
-    spike_times: np.ndarray,
-    spike_units: np.ndarray,
-    n_units: int,
-    streams: StreamTable,
-    sampling_rate: float,
-) -> TrainCounts:
-    """Count what the metrics need, a block of spikes at a time."""
-    bin_frames = round(PRESENCE_BIN_S * sampling_rate)
-    counts = TrainCounts(
-        n_units,
-        refractory=round(REFRACTORY_MS * sampling_rate / 1000),
-        censored=round(CENSORED_MS * sampling_rate / 1000),
-        bin_frames=bin_frames,
-        n_bins=_n_bins(int(streams.n_frames.sum()), bin_frames),
-    )
-    for piece in slices(len(spike_times)):
-        times = np.asarray(spike_times[piece])
-        counts.add(times, spike_units[piece], streams.to_recorded(times))
-    return counts
-
-
-def _train_metrics(
-    counts: TrainCounts, unit: int, n_frames: int, sampling_rate: float
-) -> dict[str, Any]:
-    """Return the metrics that need no template."""
-    n_spikes = int(counts.n_spikes[unit])
-    return {
-        "n_spikes": n_spikes,
-        "firing_rate_hz": firing_rate_hz(n_spikes, n_frames, sampling_rate),
-        "isi_violations": int(counts.n_short[unit]) / max(n_spikes - 1, 1),
-        "contamination": _contamination(
-            n_spikes,
-            int(counts.n_refractory[unit] - counts.n_censored[unit]),
-            n_frames,
-            counts.refractory,
-            counts.censored,
-        ),
-        "presence": int(counts.n_occupied[unit]) / (counts.last_bin + 1),
-    }

@@ -60,9 +60,13 @@ UNITS = _group(
     ("n_spikes", "K", np.int64, "", "number of spikes"),
     ("firing_rate_hz", "K", np.float64, "Hz", "spikes per recorded second"),
     ("snr", "K", np.float64, "", "peak of the template over the noise of its channel"),
+    ("norm", "K", np.float64, "", "norm of the whitened template, in noise sd"),
+    ("isolation", "K", np.float64, "", "noise sd to the nearest template or to none"),
     ("isi_violations", "K", np.float64, "", "fraction of intervals below refractory"),
     ("contamination", "K", np.float64, "", "estimated fraction of foreign spikes"),
     ("presence", "K", np.float64, "", "fraction of the 10 s bins that hold a spike"),
+    ("amplitude_cutoff", "K", np.float64, "", "estimated fraction of missed spikes"),
+    ("amplitude_drift", "K", np.float64, "", "range of the mean amplitude, by minutes"),
     ("label", "K", np.str_, "", "good, mua or noise"),
 )
 

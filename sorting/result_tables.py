@@ -95,8 +95,16 @@ class UnitTable:
         Spikes per recorded second.
     snr : (K,) float64
         Largest |template| over the noise sd of its channel, filtered.
+    norm : (K,) float64
+        Of the whitened template, in noise sd.
+    isolation : (K,) float64
+        Distance to the nearest other template, or to nothing, in noise sd.
     isi_violations, contamination, presence : (K,) float64
         Fractions in [0, 1].
+    amplitude_cutoff : (K,) float64
+        Estimated fraction of spikes too small to be found, at most 0.5.
+    amplitude_drift : (K,) float64
+        Largest minus smallest mean amplitude of a minute.
     label : (K,) str
         ``good``, ``mua`` or ``noise``.
     """
@@ -107,9 +115,13 @@ class UnitTable:
     n_spikes: np.ndarray
     firing_rate_hz: np.ndarray
     snr: np.ndarray
+    norm: np.ndarray
+    isolation: np.ndarray
     isi_violations: np.ndarray
     contamination: np.ndarray
     presence: np.ndarray
+    amplitude_cutoff: np.ndarray
+    amplitude_drift: np.ndarray
     label: np.ndarray
 
     def __post_init__(self) -> None:

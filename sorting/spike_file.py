@@ -14,7 +14,7 @@ from sorting.kernels.spikes import SPIKE
 
 __all__ = ["BLOCK_SPIKES", "blocks", "map_spikes", "slices", "write_spikes"]
 
-BLOCK_SPIKES = 1 << 18  # 6 MB
+BLOCK_SPIKES = 1 << 15  # 0.8 MB, and some times that while they are worked on
 
 
 def write_spikes(path: Path, parts: Iterable[np.ndarray]) -> None:

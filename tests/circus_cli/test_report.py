@@ -16,8 +16,8 @@ from circus_cli.comparison import compare_with_truth, fraction_found
 from circus_cli.report import write_report
 from circus_cli.trace_figure import traces_figure
 from circus_io.errors import MissingDependencyError
-from sorting.quality import unit_table
 from sorting.results import ChannelTable, Result, StreamTable
+from sorting.unit_metrics import unit_table
 
 FS = 20_000
 N_FRAMES = 4 * FS
@@ -102,6 +102,7 @@ def as_result(recorded, keep=slice(None)):
         units=unit_table(
             times,
             units,
+            np.ones(len(times), dtype=np.float32),
             noise_levels=noise,
             streams=streams,
             sampling_rate=FS,
@@ -136,7 +137,7 @@ def no_units(result):
         noise_levels_uv=result.noise_levels_uv,
         thresholds=result.thresholds,
         whitening_matrix=result.whitening_matrix,
-        units=type(result.units)(*[nothing] * 8),
+        units=type(result.units)(**dict.fromkeys(result.units.layout, nothing)),
         streams=result.streams,
     )
 

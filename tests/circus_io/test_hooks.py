@@ -185,6 +185,10 @@ def test_a_text_is_one_extension_and_one_stream_mode(tmp_path):
 def test_a_hook_that_exits_while_writing_is_an_error(path, hook):
     recording = open_recording(path, wrapper(**{hook: leave}), **FIELDS)
     recording.open("r+")
-    with pytest.raises(FormatError, match=rf"Broken\.{hook} called sys\.exit\(7\)"):
+
+    def write_and_close():
         recording.write_chunk(0, np.zeros((2, 4), np.float32))
         recording.close()
+
+    with pytest.raises(FormatError, match=rf"Broken\.{hook} called sys\.exit\(7\)"):
+        write_and_close()

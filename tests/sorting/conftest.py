@@ -16,8 +16,8 @@ import sorting
 from circus_io.params import build_params
 from circus_io.probe import Probe
 from circus_io.synthetic import GroundTruth, SyntheticRecording
-from sorting.quality import unit_table
 from sorting.results import ChannelTable, Result, StreamTable, UnitTable
+from sorting.unit_metrics import unit_table
 
 
 @pytest.fixture
@@ -77,6 +77,7 @@ def make_result() -> Callable[..., Result]:
             units=unit_table(
                 times,
                 units,
+                np.ones(len(times), dtype=np.float32),
                 template_ptr=pointer,
                 template_channels=owners,
                 template_waveforms=waveforms,

@@ -13,9 +13,7 @@ from sorting.quality import (
     peak_and_snr,
     presence_ratio,
     template_similarity,
-    unit_table,
 )
-from sorting.results import StreamTable
 
 FS = 20_000
 
@@ -166,50 +164,21 @@ def test_similarity_of_no_templates():
         ({}, "good"),
         ({"snr": 0.9}, "noise"),
         ({"norm": 5.9}, "noise"),
+        ({"norm": np.nan}, "good"),
         ({"snr": np.nan}, "noise"),
         ({"n_spikes": 0}, "noise"),
         ({"snr": 3.9}, "mua"),
         ({"n_spikes": 49}, "mua"),
         ({"presence": 0.4}, "mua"),
         ({"contamination": 0.11}, "mua"),
+        ({"isolation": 3.9}, "mua"),
+        ({"isolation": np.nan}, "good"),
+        ({"amplitude_cutoff": 0.21}, "mua"),
+        ({"amplitude_cutoff": np.nan}, "good"),
+        ({"amplitude_drift": 0.51}, "mua"),
     ],
 )
 def test_labels(changes, label):
     unit = {"snr": 4, "n_spikes": 50, "presence": 0.5, "contamination": 0.1}
+    unit |= {"norm": 6, "isolation": 4, "amplitude_cutoff": 0.2, "amplitude_drift": 0.5}
     assert LabelRule(min_norm=6.0).label(unit | changes) == label
-
-
-def table_of(times, units, streams, n_units):
-    return unit_table(
-        np.asarray(times, dtype=np.int64),
-        np.asarray(units, dtype=np.int32),
-        template_ptr=np.arange(n_units + 1),
-        template_channels=np.arange(n_units),
-        template_waveforms=np.full((n_units, 4), -60, dtype=np.float32),
-        noise_levels=np.full(n_units, 10, dtype=np.float32),
-        streams=streams,
-        sampling_rate=float(FS),
-    )
-
-
-def test_unit_table_leaves_out_the_gap_between_streams():
-    streams = StreamTable(["a", "b"], [0, 10**9], [10 * FS, 30 * FS])
-    # unit 0 fires in every second of both streams, unit 1 in the last ten seconds only
-    steady = np.concatenate([np.arange(10), 10**9 // FS + np.arange(30)]) * FS
-    late = 10**9 + np.arange(20, 30) * FS + 7
-    times = np.concatenate([steady, late])
-    units = np.repeat([0, 1], [40, 10])
-    order = np.lexsort([units, times])
-    table = table_of(times[order], units[order], streams, 3)
-    assert table.n_spikes.tolist() == [40, 10, 0]
-    np.testing.assert_allclose(table.firing_rate_hz, [1, 0.25, 0])
-    np.testing.assert_allclose(table.presence, [1, 0.25, 0])
-    np.testing.assert_allclose(table.snr, 6)
-    assert table.peak_channel.tolist() == [0, 1, 2]
-    assert table.label.tolist() == ["mua", "mua", "noise"]
-
-
-def test_unit_table_of_no_units():
-    table = table_of([], [], StreamTable(["a"], [0], [FS]), 0)
-    assert len(table) == 0
-    assert table.n_spikes.dtype == np.int64
