@@ -37,6 +37,7 @@ __all__ = [
     "library_version",
     "limit_threads",
     "set_thread_variables",
+    "share",
     "sum_integers",
 ]
 
@@ -293,6 +294,47 @@ def sum_integers(comm: Any, array: Any) -> np.ndarray:
     total = np.empty_like(values)
     comm.Allreduce(values, total)
     return total
+
+
+def share(n_items: int, comm: Any) -> Iterator[int]:
+    """Yield the items 0, 1, 2, ... of this rank: each goes to the rank that is free.
+
+    A counter on rank 0 hands them out. The next one is asked for before the last one is
+    computed, so that nobody waits for it. All ranks have to go through to the end.
+
+    Parameters
+    ----------
+    n_items : int
+        The same on all ranks.
+    comm : SerialComm or mpi4py.MPI.Comm
+        Of another kind of communicator, rank r gets every size-th item from r on.
+    """
+    if not hasattr(comm, "Split_type"):  # no MPI behind it, so no counter to share
+        yield from range(comm.rank, n_items, comm.size)
+        return
+    window = _import_mpi().Win.Allocate(8 if comm.rank == 0 else 0, 8, comm=comm)
+    if comm.rank == 0:
+        np.frombuffer(window, np.int64)[:] = 0
+    comm.barrier()
+    window.Lock_all()
+    item, request = _ask(window)
+    request.Wait()
+    while item[0] < n_items:
+        following, request = _ask(window)
+        yield int(item[0])
+        request.Wait()
+        item = following
+    window.Unlock_all()
+    window.Free()
+
+
+_ONE = np.ones(1, np.int64)  # outlives the requests that read it
+
+
+def _ask(window: Any) -> tuple[np.ndarray, Any]:
+    """Ask for the next number of the counter; it is there when the request is done."""
+    number = np.empty(1, np.int64)
+    return number, window.Rget_accumulate(_ONE, number, 0, op=_import_mpi().SUM)
 
 
 def gather_ordered(

@@ -7,7 +7,7 @@ there are; results are combined by chunk index.
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from circus_io.parallel import gather_ordered
+from circus_io.parallel import gather_ordered, share
 
 __all__ = ["Progress", "map_items", "own_items", "silent"]
 
@@ -21,7 +21,9 @@ def silent(done: int, total: int) -> None:
 def own_items(
     items: Sequence[int], comm: Any, progress: Progress = silent
 ) -> Iterator[int]:
-    """Yield this rank's share of items, round robin, and report progress.
+    """Yield this rank's share of items, to whoever is free, and report progress.
+
+    Which rank gets which item differs from run to run; results must not show it.
 
     Parameters
     ----------
@@ -29,12 +31,11 @@ def own_items(
         Chunk or channel indices, the same on every rank.
     comm : SerialComm or mpi4py.MPI.Comm
     progress : callable
-        Called with (items done, items in all), counted from this rank's share.
+        Called with (items handed out before, items in all).
     """
-    mine = items[comm.rank :: comm.size]
-    for done, item in enumerate(mine):
-        progress(min(done * comm.size, len(items)), len(items))
-        yield item
+    for number in share(len(items), comm):
+        progress(number, len(items))
+        yield items[number]
     progress(len(items), len(items))
 
 

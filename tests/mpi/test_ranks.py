@@ -1,5 +1,6 @@
 """The communicator among real ranks: sizes 1 to 4, and ranks that fail or die."""
 
+import json
 import os
 import signal
 import subprocess
@@ -39,6 +40,36 @@ def test_sum_of_integers_is_exact_on_all_ranks(mpi_run, n):
     # 2**53 + 1 is the first integer that a float64 sum would lose
     expected = f"{n} {[ranks, n, n * (2**53 + 1), -(ranks + n)]}"
     assert done.stdout.splitlines() == [expected] * n, done.stderr
+
+
+SHARE = """
+import time
+from circus_io.parallel import get_comm, share
+comm = get_comm()
+for n_items in (0, 1, 40):
+    mine = []
+    for item in share(n_items, comm):
+        mine.append(item)
+        time.sleep(0.03 if comm.rank == 0 else 0.001)
+    say(comm.rank, n_items, mine)
+"""
+
+
+@pytest.mark.parametrize("n", SIZES)
+def test_every_item_goes_to_one_rank_and_a_slow_one_gets_fewer(mpi_run, n):
+    done = mpi_run(n, "-c", SAY + SHARE)
+    shares = {}
+    for line in done.stdout.splitlines():
+        _, n_items, mine = line.split(" ", 2)
+        shares.setdefault(int(n_items), []).append(json.loads(mine))
+    assert sorted(shares) == [0, 1, 40], done.stderr
+    for n_items, of_ranks in shares.items():
+        assert len(of_ranks) == n
+        assert all(mine == sorted(mine) for mine in of_ranks)
+        assert sorted(item for mine in of_ranks for item in mine) == [*range(n_items)]
+    if n > 1:
+        slow, *others = map(len, shares[40])
+        assert slow < max(others)
 
 
 GATHER = """
