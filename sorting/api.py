@@ -85,9 +85,8 @@ def sort(
                 progress,
             )
             run.run(steps)
-            done = run.store.is_done("merging", run.digest("merging"))
-            there = comm.bcast(path.exists(), root=0)
-    return load_result(path) if done and there else None
+            has_result = run.has_result()
+    return load_result(path, mapped=True) if has_result else None
 
 
 def _probe(parameters: Parameters) -> Probe:

@@ -15,7 +15,7 @@ from sorting.spike_file import map_spikes
 from sorting.steps.context import Context
 from sorting.unit_metrics import FitFacts, unit_table
 
-__all__ = ["assemble"]
+__all__ = ["assemble", "provenance"]
 
 SOFTWARE = ("circus-toolkit", "numpy", "scipy", "numba", "h5py")
 
@@ -65,7 +65,7 @@ def assemble(context: Context, parameters: dict[str, Any]) -> Result:
         units=units,
         streams=streams,
         parameters=parameters,
-        provenance=_provenance(context),
+        provenance=provenance(context),
         **templates,
     )
 
@@ -130,7 +130,8 @@ def _stream_table(recording: Any) -> StreamTable:
     )
 
 
-def _provenance(context: Context) -> dict[str, Any]:
+def provenance(context: Context) -> dict[str, Any]:
+    """Say where a result comes from: software, settings, and what each step stored."""
     return {
         "software": {name: version(name) for name in SOFTWARE},
         "seed": context.config.whitening.seed,

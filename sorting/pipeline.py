@@ -13,7 +13,7 @@ from sorting.chunk_map import silent
 from sorting.config import SortingConfig, digest
 from sorting.fingerprint import change_stamp, fingerprint
 from sorting.front_end import FrontEnd
-from sorting.results import log_path, write_log, write_result
+from sorting.results import as_json, log_path, read_origin, write_log, write_result
 from sorting.steps import (
     clustering,
     converting,
@@ -107,12 +107,13 @@ class Run:
         done = self._is_done(name)
         if not done:
             self._require_earlier(name)
-            self._restore_result(name)
+            if name == "converting":
+                self._update_result()
             context = self._context(name)
             self.store.begin(name)
             self.store.save(name, context.digest, STEPS[name](context))
         if name == "merging":
-            self._write_result()
+            self._update_result()
         cpu_s = self.comm.allgather(time.process_time() - cpu_started)
         self.timings[name] = {
             "resumed": done,
@@ -128,12 +129,6 @@ class Run:
             return detection.has_files(self.store, self.probe.n_channels)
         wants_file = name == "filtering" and self.config.filtering.to_file
         return not wants_file or filtering.has_file(self.store)
-
-    def _restore_result(self, name: str) -> None:
-        """Write the result again if somebody removed it before an export."""
-        there = self.comm.bcast(self.result_path.exists(), root=0)
-        if name == "converting" and not there:
-            self._write_result()
 
     def _require_earlier(self, name: str) -> None:
         """Refuse to build on a step that has not run with these very settings."""
@@ -165,8 +160,25 @@ class Run:
             result_path=self.result_path,
         )
 
-    def _write_result(self) -> None:
-        if self.comm.rank == 0:
+    def has_result(self) -> bool:
+        """Tell whether the result file is that of these settings, on every rank."""
+        done = self.store.is_done("merging", self.digest("merging"))
+        return self.comm.bcast(done and self._is_current(), root=0)
+
+    def _is_current(self) -> bool:
+        """Tell whether the result file holds what the steps stored, on rank 0.
+
+        It does not after a run that was killed before it wrote the result, or if
+        somebody removed the file.
+        """
+        if self.comm.rank:
+            return False
+        expected = self.parameters, assembly.provenance(self._context("merging"))
+        return read_origin(self.result_path) == as_json(expected)
+
+    def _update_result(self) -> None:
+        """Write the result of the merging step unless it is there already."""
+        if self.comm.rank == 0 and not self._is_current():
             result = assembly.assemble(self._context("merging"), self.parameters)
             write_result(self.result_path, result)
         self.comm.barrier()

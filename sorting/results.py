@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 
 from circus_io.atomic import atomic_path, write_json
-from circus_io.errors import ResultError
+from circus_io.errors import NotWritableError, ResultError
 from sorting.result_layout import FORMAT, MAPPED, OPTIONAL, RESULT, VERSION, Stored
 from sorting.result_tables import (
     ChannelTable,
@@ -28,9 +28,11 @@ __all__ = [
     "Result",
     "StreamTable",
     "UnitTable",
+    "as_json",
     "find_result",
     "load_result",
     "log_path",
+    "read_origin",
     "result_path",
     "write_log",
     "write_result",
@@ -281,15 +283,31 @@ def write_result(path: str | Path, result: Result) -> Path:
     -------
     Path
         The file.
+
+    Raises
+    ------
+    NotWritableError
+        If there is one that the system does not let go: a program maps it.
     """
     path = Path(path)
+    try:
+        _write(path, result)
+    except PermissionError as error:
+        raise NotWritableError(
+            f"{path} cannot be written: {error.strerror}; close the programs that have "
+            "the result open, or delete a Result that sort() returned, and sort again: "
+            "what the steps computed is kept"
+        ) from error
+    return path
+
+
+def _write(path: Path, result: Result) -> None:
     with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
         file.attrs["format"] = FORMAT
         file.attrs["version"] = VERSION
         for table in (result, result.channels, result.units, result.streams):
             for name, stored in table.layout.items():
                 _write_dataset(file, stored, getattr(table, name))
-    return path
 
 
 def _write_dataset(file: h5py.File, stored: Stored, value: Any) -> None:
@@ -319,18 +337,36 @@ def _fixed_text(values: np.ndarray) -> np.ndarray:
     return encoded.astype(h5py.string_dtype("utf-8", max(encoded.itemsize, 1)))
 
 
-def load_result(path: str | Path) -> Result:
+def as_json(value: Any) -> Any:
+    """Return what remains of a value in a file that holds it as JSON."""
+    return json.loads(json.dumps(value))
+
+
+def read_origin(path: str | Path) -> Any:
+    """Read the parameters and the provenance of a result file; None if it is none."""
+    try:
+        with h5py.File(path, "r") as file:
+            stored = RESULT["parameters"], RESULT["provenance"]
+            return [_read_dataset(Path(path), file[s.path], s) for s in stored]
+    except (OSError, KeyError, ValueError):
+        return None
+
+
+def load_result(path: str | Path, *, mapped: bool = False) -> Result:
     """Load the result of a sort.
 
     Parameters
     ----------
     path : path
         The result file, the folder that holds it, or the recording that was sorted.
+    mapped : bool
+        Leave the spikes in the file and map them: for recordings of days. The file must
+        then stay as it is while the result is in use; Windows does not let it be
+        replaced.
 
     Returns
     -------
     Result
-        Spikes are mapped from the file, not read into memory.
 
     Raises
     ------
@@ -347,7 +383,7 @@ def load_result(path: str | Path) -> Result:
     with file:
         _check_format(path, file)
         result, channels, units, streams = (
-            _read_table(path, file, table.layout)
+            _read_table(path, file, table.layout, mapped)
             for table in (Result, ChannelTable, UnitTable, StreamTable)
         )
         return Result(
@@ -401,7 +437,7 @@ def _check_format(path: Path, file: h5py.File) -> None:
 
 
 def _read_table(
-    path: Path, file: h5py.File, layout: dict[str, Stored]
+    path: Path, file: h5py.File, layout: dict[str, Stored], mapped: bool
 ) -> dict[str, Any]:
     missing = [
         stored.path
@@ -411,14 +447,16 @@ def _read_table(
     if missing:
         raise ResultError(f"{path} is incomplete, it lacks: {', '.join(missing)}")
     return {
-        name: _read_dataset(path, file[stored.path], stored)
+        name: _read_dataset(path, file[stored.path], stored, mapped)
         for name, stored in layout.items()
         if stored.path in file
     }
 
 
-def _read_dataset(path: Path, dataset: h5py.Dataset, stored: Stored) -> Any:
-    offset = dataset.id.get_offset() if stored.shape in MAPPED else None
+def _read_dataset(
+    path: Path, dataset: h5py.Dataset, stored: Stored, mapped: bool = False
+) -> Any:
+    offset = dataset.id.get_offset() if mapped and stored.shape in MAPPED else None
     if offset is not None:  # None as well for an empty dataset
         return np.memmap(path, dataset.dtype, "r", offset, dataset.shape)
     value = dataset[()]

@@ -1,6 +1,7 @@
 """Keys that classic files carry and that mean something else here, or nothing."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from circus_io.params.lines import Entry
 
@@ -58,7 +59,7 @@ DEAD_KEYS: dict[str, dict[str, DeadKey]] = {
 """Section → folded key → why it is accepted all the same."""
 
 
-def special_notice(entry: Entry, attribute: str, value: object) -> str | None:
+def special_notice(entry: Entry, attribute: str, section: Any) -> str | None:
     """Say what a classic value means here, where that needs more than "no effect".
 
     Parameters
@@ -67,8 +68,8 @@ def special_notice(entry: Entry, attribute: str, value: object) -> str | None:
         As given.
     attribute : str
         Its name in the schema.
-    value : object
-        As validated.
+    section : Section
+        Its section, as validated.
     """
     where = (entry.section, attribute)
     if where == ("data", "overwrite"):
@@ -78,9 +79,11 @@ def special_notice(entry: Entry, attribute: str, value: object) -> str | None:
         )
     if where == ("converting", "export_pcs") and str(entry.value).lower() == "prompt":
         return "nothing is asked during a run: prompt means none"
-    if where == ("merging", "auto_mode") and not value:
+    if where == ("merging", "auto_mode") and not section.auto_mode:
         return "no window opens: units are left unmerged"
-    if entry.section == "noedits" and value != "false":
+    if where == ("fitting", "amp_limits") and section.ignores_amp_limits:
+        return "amp_auto = True takes amplitudes from 0.5 to 2 for every unit"
+    if where == ("noedits", "filter_done") and section.filter_done != "false":
         return (
             "the classic program has changed the raw file in place; set "
             "[filtering] filter = False where it is not to be filtered twice"

@@ -260,20 +260,25 @@ class Assembly:
             bad = {_attribute(model, item["loc"][0]) for item in error.errors()}
             good = {name: entry for name, entry in entries.items() if name not in bad}
             for name in bad:
-                self._blame_value(model, name, entries[name])
+                self._reject_value(model, name, entries[name])
             return self._validate(model, good)
         for name, entry in entries.items():
             self._note_value(_key_of(model, entry), name, entry, section)
         return section
 
-    def _blame_value(self, model: type[Section], name: str, entry: Entry) -> None:
-        allowed = _key_of(model, entry).allowed
+    def _reject_value(self, model: type[Section], name: str, entry: Entry) -> None:
+        """Blame a value; one of a key without use may be what it likes."""
+        key = _key_of(model, entry)
+        if not key.used and not issubclass(model, FormatFields):
+            self._note(entry, key.without_use)
+            return
+        allowed = key.allowed
         self._bad.add(f"{entry.section}.{name}")
         self._blame(entry, f"{entry.label} = {entry.value!s:.60}: allowed is {allowed}")
 
     def _note_value(self, key: Key, name: str, entry: Entry, section: Section) -> None:
         value = getattr(section, name)
-        special = special_notice(entry, name, value)
+        special = special_notice(entry, name, section)
         if special is not None:
             self._note(entry, special)
         elif isinstance(section, FormatFields):

@@ -29,7 +29,6 @@ class ClusteringSection(Section):
         used=True,
         gt=0,
         most=6,
-        classic=10,
     )
     max_elts: int = key(
         5000,
@@ -37,7 +36,6 @@ class ClusteringSection(Section):
         used=True,
         gt=0,
         most=5000,
-        classic=10000,
     )
     nb_elts: float = key(0.8, "Fraction of max_elts to wait for.", gt=0, le=1)
     nb_repeats: int = key(3, "Passes over the data.", gt=0)

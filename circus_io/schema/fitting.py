@@ -52,3 +52,9 @@ class FittingSection(Section):
         99, "Percentile of nb_chances.", hidden=True, ge=0, le=100
     )
     auto_nb_chances: bool = key(False, "Estimate nb_chances.", hidden=True)
+
+    @property
+    def ignores_amp_limits(self) -> bool:
+        """Whether limits are given that amp_auto overrules."""
+        default = type(self).model_fields["amp_limits"].default
+        return self.amp_auto and self.amp_limits != default

@@ -53,8 +53,6 @@ class Key:
         What an unused key is told, where "no effect" says too little.
     most, least : float or None
         The sorter takes no more and no less, whatever more the file allows.
-    classic : object
-        Default of the classic program, where ours is another one; None elsewhere.
     since : str
         `CLASSIC`, or the version of this toolkit that brought it.
     """
@@ -73,7 +71,6 @@ class Key:
     notice: str = ""
     most: float | None = None
     least: float | None = None
-    classic: Any = None
 
     @property
     def allowed(self) -> str:
@@ -81,11 +78,16 @@ class Key:
         words = f"{self.type_words} {self.range_words}".strip()
         return f"{words} ({self.unit})" if self.unit else words
 
+    @property
+    def without_use(self) -> str:
+        """What is said of a key that is not used."""
+        return self.notice or "no effect here"
+
     def notice_of(self, value: Any) -> str | None:
         """Say how a value is bent or ignored; None where it counts as it is."""
         if not self.used:
-            return self.notice or "no effect here"
-        if value in (self.default, self.classic):
+            return self.without_use
+        if value == self.default:
             return None
         unit = f" {self.unit}" if self.unit else ""
         if self.most is not None and value > self.most:
@@ -106,7 +108,6 @@ def key(
     notice: str = "",
     most: float | None = None,
     least: float | None = None,
-    classic: Any = None,
     **limits: Any,
 ) -> Any:
     """Declare a key of a section: a pydantic field with the facts `Key` reports."""
@@ -118,7 +119,6 @@ def key(
         "notice": notice,
         "most": most,
         "least": least,
-        "classic": classic,
     }
     return Field(default, description=help, json_schema_extra=facts, **limits)
 

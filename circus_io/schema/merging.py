@@ -45,7 +45,6 @@ class MergingSection(Section):
         used=True,
         ge=0,
         most=2,
-        classic=5,
     )
     rpv_threshold: float = key(
         0.02, "Violations that a merge may bring.", used=True, ge=0, le=1

@@ -91,16 +91,16 @@ def _ordered(spikes: np.ndarray) -> np.ndarray:
 
 
 def _count_settled(spikes: np.ndarray, refractory_frames: int) -> int:
-    """Count the spikes before the last place that no run of close spikes spans."""
+    """Count the spikes before the last place that no two close spikes lie across."""
     if not spikes.size:
         return 0
-    cut = int(np.searchsorted(spikes["time"], spikes["time"][-1] - refractory_frames))
+    final = np.searchsorted(spikes["time"], spikes["time"][-1] - refractory_frames)
     order = np.lexsort((spikes["time"], spikes["unit"]))
     first, second = order[:-1], order[1:]
     close = (np.diff(spikes["unit"][order]) == 0) & (
         np.diff(spikes["time"][order]) <= refractory_frames
     )
-    first, second = first[close], second[close]
-    while (spanning := (first < cut) & (second >= cut)).any():
-        cut = int(first[spanning].min())
-    return cut
+    # a pair (i, j) lies across the places i + 1 to j
+    steps = np.bincount(first[close] + 1, minlength=spikes.size + 1)
+    steps -= np.bincount(second[close] + 1, minlength=spikes.size + 1)
+    return int(np.flatnonzero(np.cumsum(steps)[: final + 1] == 0)[-1])

@@ -16,7 +16,7 @@ def run(context: Context) -> dict[str, np.ndarray]:
         path = context.result_path
         write_phy(
             path.with_name(path.name.removesuffix(SUFFIX) + ".GUI"),
-            load_result(path),
+            load_result(path, mapped=True),
             context.recording,
             sparse=config.sparse,
             prelabel=config.prelabel,

@@ -1,4 +1,5 @@
 import json
+import mmap
 import re
 import time
 from dataclasses import replace
@@ -9,13 +10,14 @@ import numpy as np
 import pytest
 
 import sorting.results
-from circus_io.errors import ResultError
+from circus_io.errors import NotWritableError, ResultError
 from sorting.result_layout import CHANNELS, RESULT, STREAMS, UNITS
 from sorting.results import (
     Result,
     StreamTable,
     load_result,
     log_path,
+    read_origin,
     result_path,
     write_log,
     write_result,
@@ -263,3 +265,43 @@ def test_gaps_between_streams_are_not_counted():
 def test_public_names_exist():
     assert all(hasattr(sorting.results, name) for name in sorting.results.__all__)
     assert Result.__doc__
+
+
+def is_mapped(values):
+    while isinstance(values, np.ndarray):
+        values = values.base
+    return isinstance(values, mmap.mmap)
+
+
+def test_a_mapped_result_is_the_same_and_leaves_its_spikes_in_the_file(
+    make_result, tmp_path
+):
+    path = tmp_path / "rec.sorting.hdf5"
+    write_result(path, make_result())
+    mapped, loaded = load_result(path, mapped=True), load_result(path)
+    for name in ("spike_times", "spike_units", "amplitudes"):
+        values = getattr(mapped, name)
+        assert is_mapped(values)
+        assert not is_mapped(getattr(loaded, name))
+        np.testing.assert_array_equal(values, getattr(loaded, name))
+    path.unlink()
+    assert loaded.spike_times[0] == mapped.spike_times[0]
+
+
+def test_a_result_that_cannot_be_replaced_says_why(make_result, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(13, "The requested file is in use")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(NotWritableError, match="in use; close the programs"):
+        write_result(tmp_path / "rec.sorting.hdf5", make_result())
+
+
+def test_the_origin_of_no_result_is_nothing(make_result, tmp_path):
+    path = tmp_path / "rec.sorting.hdf5"
+    assert read_origin(path) is None
+    path.write_bytes(b"no HDF5")
+    assert read_origin(path) is None
+    result = make_result()
+    write_result(path, result)
+    assert read_origin(path) == [result.parameters, result.provenance]

@@ -13,6 +13,7 @@ import sorting
 from circus_cli.main import main
 from circus_io.errors import StepError
 from circus_io.params import build_params
+from sorting import pipeline
 from sorting.pipeline import STEPS
 
 FILTERED = ("--set", "circus.filtered_file=True")
@@ -159,6 +160,29 @@ def test_only_what_is_missing_is_named(undisturbed, tmp_path, capfd):
     change = ["--set", "merging.cc_overlap=0.9", "-m", "merging"]
     assert main([*map(str, command), *change]) == StepError.exit_status
     assert "merging needs templates: " in capfd.readouterr().err
+
+
+def test_an_older_result_is_not_taken_for_that_of_the_last_merging(
+    again, undisturbed, tmp_path, monkeypatch
+):
+    """A run with other settings was killed between merging and the result."""
+    monkeypatch.setattr(pipeline, "write_result", lambda *_: None)
+    change = ("--set", "fitting.refractory=0.6")
+    again(*change, "-m", "fitting,merging")
+    assert stored_refractory(tmp_path / "out") != 0.6
+    monkeypatch.undo()
+    again(*change, "-m", "converting")
+    assert stored_refractory(tmp_path / "out") == 0.6
+
+
+def stored_refractory(folder):
+    with h5py.File(folder / "rec.sorting.hdf5") as file:
+        return json.loads(file["parameters"][()])["fitting"]["refractory"]
+
+
+def test_a_result_that_is_there_is_not_written_again(again, tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "write_result", None)
+    assert again() == ["converting"]
 
 
 # what is left for others -----------------------------------------------------------
