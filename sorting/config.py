@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from circus_io.params import Parameters, to_samples
+from sorting.artefacts import ArtefactTimes
 
 __all__ = [
     "ClusteringConfig",
@@ -28,6 +29,8 @@ EXTENSION_MS = 30.0  # of the odd reflection at the ends of a stream
 MAX_CHUNK_SAMPLES = 30720 * 384  # bounds the memory of a chunk on large arrays
 CHUNK_FRAMES = 30720
 MAX_SAMPLE = 5000  # peaks per channel: more cost memory and find no more units
+
+SATURATION_MS = 2.0  # amplifiers need about so long to leave their limits
 
 AMPLITUDE_SD = 0.1  # of the spikes of a unit, relative to their mean
 MIN_NORM = 6.5  # noise sd: about one false spike a day for an independent template
@@ -53,6 +56,9 @@ class FilteringConfig:
     extension_frames: int
     chunk_frames: int
     dead_intervals: tuple[tuple[int, int], ...]
+    artefacts: ArtefactTimes | None = None
+    saturation: float | None = None  # fraction of the range of the sample type
+    saturation_frames: int = 0  # that are no better on either side
 
 
 @dataclass(frozen=True)
@@ -159,6 +165,7 @@ class SortingConfig:
         n_channels: int,
         probe_radius_um: float | None,
         dead_intervals: tuple[tuple[int, int], ...] = (),
+        artefacts: ArtefactTimes | None = None,
     ) -> "SortingConfig":
         """Translate the classic parameters, each in one place.
 
@@ -173,6 +180,8 @@ class SortingConfig:
             What ``radius = auto`` stands for.
         dead_intervals : tuple of (int, int)
             Global frames, half open, that take no part.
+        artefacts : ArtefactTimes, optional
+            To be subtracted.
         """
         frames = _Frames(sampling_rate)
         seed = parameters.circus.seed
@@ -180,7 +189,9 @@ class SortingConfig:
         polarity = parameters.detection.peaks
         width = frames(parameters.detection.N_t) | 1
         return cls(
-            filtering=_filtering(parameters, frames, n_channels, dead_intervals),
+            filtering=_filtering(
+                parameters, frames, n_channels, dead_intervals, artefacts
+            ),
             whitening=WhiteningConfig(
                 spatial=parameters.whitening.spatial,
                 radius_um=radius,
@@ -245,7 +256,9 @@ def _threshold(parameters: Parameters) -> float:
     return MAD * parameters.detection.spike_thresh
 
 
-def _filtering(parameters, frames, n_channels, dead_intervals) -> FilteringConfig:
+def _filtering(
+    parameters, frames, n_channels, dead_intervals, artefacts
+) -> FilteringConfig:
     section = parameters.filtering
     low, high = section.cut_off
     cut_off = (float(low), None if high == "auto" else float(high))
@@ -260,6 +273,9 @@ def _filtering(parameters, frames, n_channels, dead_intervals) -> FilteringConfi
         extension_frames=frames(EXTENSION_MS),
         chunk_frames=_chunk_frames(n_channels),
         dead_intervals=tuple(dead_intervals),
+        artefacts=artefacts,
+        saturation=section.sat_value,
+        saturation_frames=frames(SATURATION_MS),
     )
 
 

@@ -1,11 +1,13 @@
 """From a recording to filtered and whitened traces, one chunk at a time."""
 
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from circus_io.probe import Probe
+from sorting.artefacts import Artefacts
 from sorting.config import FilteringConfig
 from sorting.kernels.filters import (
     band_pass,
@@ -13,6 +15,7 @@ from sorting.kernels.filters import (
     settling_frames,
     subtract_median,
 )
+from sorting.kernels.saturation import near_saturation
 
 __all__ = ["FrontEnd", "Piece"]
 
@@ -60,20 +63,36 @@ class FrontEnd:
     probe : Probe
         Its channels are read, in its order.
     config : FilteringConfig
+    artefacts : Artefacts, optional
+        They are subtracted first of all.
     """
 
-    def __init__(self, recording: Any, probe: Probe, config: FilteringConfig):
+    def __init__(
+        self,
+        recording: Any,
+        probe: Probe,
+        config: FilteringConfig,
+        artefacts: Artefacts | None = None,
+    ):
+        self.artefacts = artefacts
         self.recording = recording
         self.nodes = probe.channels
         self.groups = probe.groups
         self.config = config
         self.grid = recording.chunk_grid(config.chunk_frames)
+        self.saturation_uv = _saturation_uv(recording, config.saturation, self.nodes)
         self.sos = None
         self.settling = 0
         if config.cut_off_hz is not None:
             rate = recording.sampling_rate
             self.sos = butter_sos(config.cut_off_hz, rate, config.order)
             self.settling = settling_frames(self.sos)
+
+    def with_artefacts(self, artefacts: Artefacts) -> "FrontEnd":
+        """Return a front end that also subtracts artefacts."""
+        other = copy(self)
+        other.artefacts = artefacts
+        return other
 
     def __len__(self) -> int:
         return len(self.grid)
@@ -107,11 +126,26 @@ class FrontEnd:
         piece = self._piece(traces, first, t_start, t_stop, 0)
         return traces[t_start - first : t_stop - first], piece.core
 
+    def as_recorded(self, t_start: int, t_stop: int) -> tuple[int, np.ndarray]:
+        """Return frames of the stream that holds the last one, before any processing.
+
+        Returns
+        -------
+        first : int
+            Global frame of row 0: `t_start`, or where the stream begins.
+        traces : float32 (n_frames, n_channels)
+            In µV; they end where the stream does.
+        """
+        start, stop = self._stream_at(t_stop - 1)
+        first, last = max(start, t_start), min(stop, t_stop)
+        return first, self.recording[first:last, self.nodes.tolist()]
+
     def _piece(self, traces, first: int, t_start: int, t_stop: int, margin: int):
         """Filter traces that start at `first`, cut them to the core and its margin."""
         start, stop = self._stream_at(t_start)
         last = first + traces.shape[0]
-        filtered = self._filter(_finite(traces), first == start, last == stop)
+        cleaned = _finite(self._clean(traces, first))
+        filtered = self._filter(cleaned, first == start, last == stop)
         begin, end = max(first, t_start - margin), min(last, t_stop + margin)
         return Piece(
             self._reference(filtered[begin - first : end - first]),
@@ -128,6 +162,17 @@ class FrontEnd:
         stream = int(np.searchsorted(table.starts, frame, side="right")) - 1
         start = table.starts[max(stream, 0)]
         return start, start + table.lengths[max(stream, 0)]
+
+    def _clean(self, traces: np.ndarray, first: int) -> np.ndarray:
+        """Subtract artefacts; what was saturated becomes NaN."""
+        saturated = near_saturation(
+            traces, self.saturation_uv, self.config.saturation_frames
+        )
+        if self.artefacts is not None:
+            traces = self.artefacts.subtract(traces, first)
+        if saturated is not None:
+            traces = np.where(saturated, np.float32(np.nan), traces)
+        return traces
 
     def _filter(self, traces: np.ndarray, at_start: bool, at_stop: bool) -> np.ndarray:
         if self.sos is None:
@@ -155,6 +200,21 @@ class FrontEnd:
         starts, stops = np.array(self.config.dead_intervals or [(0, 0)]).T
         before = np.searchsorted(starts, times, side="right") - 1
         return ~((before >= 0) & (times < stops[np.maximum(before, 0)]))
+
+
+def _saturation_uv(
+    recording: Any, fraction: float | None, nodes: np.ndarray
+) -> np.ndarray | None:
+    """Return from which µV on samples saturate, (n_channels,); None for floats.
+
+    The range is that of the sample type above its zero.
+    """
+    dtype = np.dtype(recording.data_dtype)
+    if fraction is None or dtype.kind not in "iu":
+        return None
+    counts = fraction * (np.iinfo(dtype).max - float(recording.dtype_offset))
+    gain = np.broadcast_to(np.abs(recording.gain), recording.nb_channels)
+    return (counts * gain[nodes]).astype(np.float32)
 
 
 def _finite(traces: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import Any
 from circus_io.errors import StepError
 from circus_io.probe import Probe
 from sorting import assembly
+from sorting.artefacts import Artefacts
 from sorting.chunk_map import silent
 from sorting.config import SortingConfig, digest
 from sorting.fingerprint import change_stamp, fingerprint
@@ -147,7 +148,7 @@ class Run:
             recording=self.recording,
             probe=self.probe,
             config=self.config,
-            front_end=self.front_end,
+            front_end=self._front_end(step),
             comm=self.comm,
             store=self.store,
             progress=(
@@ -158,6 +159,14 @@ class Run:
             digest=self.digest(step),
             fingerprint=self.identity,
             result_path=self.result_path,
+        )
+
+    def _front_end(self, step: str) -> FrontEnd:
+        """Return the front end, without artefacts once step 1 has measured them."""
+        if step == "filtering" or self.config.filtering.artefacts is None:
+            return self.front_end
+        return self.front_end.with_artefacts(
+            Artefacts.from_arrays(self.store.load("filtering"))
         )
 
     def has_result(self) -> bool:

@@ -20,12 +20,9 @@ def check_values(parameters: Parameters) -> Iterator[Finding]:
         yield ("fitting.amp_limits",), f"the lower limit {low:g} must be below {high:g}"
     if min(parameters.clustering.dispersion) <= 0:
         yield ("clustering.dispersion",), "both numbers must be > 0"
-    if parameters.triggers.clean_artefact:
-        yield (
-            ("triggers.clean_artefact",),
-            "artefact subtraction is not available in this version; "
-            "set clean_artefact = False, or leave the times out with dead_file",
-        )
+    triggers = parameters.triggers
+    if triggers.clean_artefact and None in (triggers.trig_file, triggers.trig_windows):
+        yield ("triggers.clean_artefact",), "it needs a trig_file and a trig_windows"
     if parameters.triggers.ignore_times and parameters.triggers.dead_file is None:
         yield ("triggers.ignore_times", "triggers.dead_file"), "it needs a dead_file"
 
@@ -35,6 +32,9 @@ def check_files(parameters: Parameters) -> Iterator[Finding]:
     needed: dict[str, Path | None] = {"data.mapping": parameters.data.mapping}
     if parameters.triggers.ignore_times:
         needed["triggers.dead_file"] = parameters.triggers.dead_file
+    if parameters.triggers.clean_artefact:
+        needed["triggers.trig_file"] = parameters.triggers.trig_file
+        needed["triggers.trig_windows"] = parameters.triggers.trig_windows
     for key, path in needed.items():
         if path is not None and not path.is_file():
             yield (key,), f"there is no file at {path}"

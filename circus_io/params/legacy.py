@@ -43,7 +43,7 @@ DEAD_KEYS: dict[str, dict[str, DeadKey]] = {
         "stationary": DeadKey("thresholds are estimated over the whole recording"),
     },
     "triggers": {
-        "before_filter": DeadKey("artefacts are not subtracted"),
+        "before_filter": DeadKey("artefacts are subtracted before the filter"),
     },
     "clustering": {
         "dip_threshold": DeadKey("templates merge by cc_merge"),

@@ -30,7 +30,10 @@ class FilteringSection(Section):
         BeforeValidator(empty_to_none),
         TypeName("number > 0 and ≤ 1, or empty for off"),
     ] = key(
-        0.8, "Fraction of the range of the sample type above which samples saturate."
+        0.8,
+        "Fraction of the range of the sample type above which samples saturate; they "
+        "are replaced by a line.",
+        used=True,
     )
     butter_order: int = key(
         3, "Order of the Butterworth filter.", used=True, hidden=True, ge=1, le=10

@@ -11,11 +11,15 @@ _TimeUnit = choice("ms", "timestep")
 class TriggersSection(Section):
     """Times of stimuli and times to leave out."""
 
-    trig_file: FilePath = key(None, "Stimulus times: a line is «label time».")
-    trig_windows: FilePath = key(None, "Artefact windows: a line is «label duration».")
-    trig_unit: _TimeUnit = key("ms", "Unit of both.")
+    trig_file: FilePath = key(
+        None, "Stimulus times: a line is «label time».", used=True
+    )
+    trig_windows: FilePath = key(
+        None, "Artefact windows: a line is «label duration».", used=True
+    )
+    trig_unit: _TimeUnit = key("ms", "Unit of both.", used=True)
     clean_artefact: bool = key(
-        False, "Subtract the average artefact; not available in this version."
+        False, "Subtract the median artefact of each label.", used=True
     )
     dead_file: FilePath = key(None, "Times to leave out: «start stop».", used=True)
     dead_unit: _TimeUnit = key("ms", "Unit of the dead times.", used=True)

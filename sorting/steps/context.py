@@ -18,6 +18,7 @@ __all__ = ["Context", "Whitener"]
 
 STAGE_NOISE = 1  # stages of the hash that draws samples, one number each
 STAGE_PEAKS = 2
+STAGE_ARTEFACTS = 4
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,17 @@
-"""Step 1: check the filter against the recording; write the filtered file on request.
+"""Step 1: measure artefacts, check the filter; write the filtered file on request.
 
 Filtering itself happens on the way, whenever a later step reads a chunk: the raw file
 is never changed and no copy is needed.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from circus_io.atomic import atomic_path
 from sorting.chunk_map import own_items
+from sorting.steps.artefacts import measure_artefacts
 from sorting.steps.context import Context
 from sorting.store import Store
 
@@ -18,12 +20,19 @@ __all__ = ["filtered_path", "has_file", "run"]
 
 def run(context: Context) -> dict[str, np.ndarray]:
     """Return the filter's sections; all ranks write their chunks of the file."""
+    artefacts = {}
+    if context.config.filtering.artefacts is not None:
+        measured = measure_artefacts(context)
+        artefacts = measured.to_arrays(context.n_channels)
+        front_end = context.front_end.with_artefacts(measured)
+        context = replace(context, front_end=front_end)
     if context.config.filtering.to_file:
         _write_filtered(context)
     sos = context.front_end.sos
     return {
         "sos": np.zeros((0, 6)) if sos is None else sos,
         "has_file": np.array(context.config.filtering.to_file),
+        **artefacts,
     }
 
 

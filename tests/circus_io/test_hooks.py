@@ -18,10 +18,10 @@ from circus_io import (
     get_format,
     open_recording,
 )
-from circus_io.dead_times import read_intervals
 from circus_io.files.raw_binary import RawBinaryFile
 from circus_io.params import read_params
 from circus_io.probe import read_probe
+from circus_io.time_files import read_intervals
 
 FIELDS = {"data_dtype": "int16", "sampling_rate": 1000, "nb_channels": 4}
 

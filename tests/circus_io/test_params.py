@@ -162,7 +162,7 @@ multi-files = True
         (12, "cut_off", "500 Hz must be below 200 Hz"),
         (13, "[detectionn]", "did you mean detection?"),
         (15, "hello"),
-        (17, "clean_artefact", "not available in this version"),
+        (17, "clean_artefact", "it needs a trig_file"),
         (18, "ignore_times", "True or False"),
         (19, "[data]", "line 1"),
         (20, "multi-files", "stream_mode"),

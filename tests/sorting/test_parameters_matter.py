@@ -29,10 +29,13 @@ nb_channels = 4
 mapping = one.prb
 [triggers]
 dead_file = one.txt
+trig_file = one.txt
+trig_windows = one.txt
 """
 
 # key: (another value, what else has to be set for it to count)
 DEAD = {"triggers.ignore_times": True}
+CLEAN = {"triggers.clean_artefact": True}
 CHANGES = {
     "data.file_format": ("{folder}/other.py:OtherFile", {}),
     "data.stream_mode": ("multi-files", {}),
@@ -50,9 +53,14 @@ CHANGES = {
     "filtering.remove_median": (True, {}),
     "filtering.common_ground": ("{1: 2}", {}),
     "filtering.butter_order": (2, {}),
+    "filtering.sat_value": (0.5, {}),
     "triggers.dead_file": ("{folder}/two.txt", DEAD),
     "triggers.dead_unit": ("timestep", DEAD),
     "triggers.ignore_times": (True, {}),
+    "triggers.trig_file": ("{folder}/two.txt", CLEAN),
+    "triggers.trig_windows": ("{folder}/two.txt", CLEAN),
+    "triggers.trig_unit": ("timestep", CLEAN),
+    "triggers.clean_artefact": (True, {}),
     "whitening.spatial": (False, {}),
     "clustering.max_elts": (900, {}),
     "clustering.sub_dim": (4, {}),

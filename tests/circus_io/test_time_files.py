@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from circus_io.dead_times import read_intervals
 from circus_io.errors import ParameterError
+from circus_io.time_files import read_durations, read_intervals, read_triggers
 
 
 @pytest.fixture
@@ -76,3 +76,21 @@ def test_units_and_files_are_checked(write, tmp_path):
         read_intervals(write("1 2"), "s", 20000)
     with pytest.raises(ParameterError, match="no file"):
         read_intervals(tmp_path / "none.txt", "ms", 20000)
+
+
+def test_stimuli_come_by_time(write):
+    path = write("2 30.5\n1 10 # first\n2 10\n")
+    assert read_triggers(path, "ms", 20000) == [(1, 200), (2, 200), (2, 610)]
+
+
+def test_durations_by_label(write):
+    assert read_durations(write("1 5\n2 0.5\n"), "ms", 20000) == {1: 100, 2: 10}
+    with pytest.raises(ParameterError, match="line 2: label 1 was given before"):
+        read_durations(write("1 5\n1 6\n"), "timestep", 20000)
+    with pytest.raises(ParameterError, match="line 1: 0 is shorter than one frame"):
+        read_durations(write("1 0\n"), "timestep", 20000)
+
+
+def test_a_stimulus_before_the_recording_is_refused(write):
+    with pytest.raises(ParameterError, match="line 1: time -3 must be 0 or later"):
+        read_triggers(write("1 -3\n"), "ms", 20000)

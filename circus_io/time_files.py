@@ -1,4 +1,4 @@
-"""Text files of times: periods to leave out.
+"""Text files of times: periods to leave out, and stimuli.
 
 Lines hold two numbers parted by blanks; ``#`` and ``//`` start a comment.
 """
@@ -10,7 +10,7 @@ import numpy as np
 from circus_io.errors import ParameterError
 from circus_io.params import to_samples
 
-__all__ = ["read_intervals"]
+__all__ = ["read_durations", "read_intervals", "read_triggers"]
 
 _UNITS = ("ms", "timestep")
 
@@ -47,6 +47,78 @@ def read_intervals(path: str | Path, unit: str, sampling_rate: float) -> np.ndar
     _raise(path, problems)
     times = np.array([row[1:] for row in rows], dtype=np.float64).reshape(-1, 2)
     return _merge(_to_frames(times, unit, sampling_rate))
+
+
+def read_triggers(
+    path: str | Path, unit: str, sampling_rate: float
+) -> list[tuple[float, int]]:
+    """Read the stimuli of a ``trig_file``.
+
+    Parameters
+    ----------
+    path : path
+        Lines of ``label time``.
+    unit : {"ms", "timestep"}
+        Unit of the times.
+    sampling_rate : float
+        Hz.
+
+    Returns
+    -------
+    list of (label, frame)
+        By frame.
+
+    Raises
+    ------
+    ParameterError
+        Every broken line at once.
+    """
+    rows = _read_rows(path, unit)
+    problems = [
+        f"line {line}: time {time:g} must be 0 or later"
+        for line, _, time in rows
+        if time < 0
+    ]
+    _raise(path, problems)
+    frames = _to_frames(np.array([row[2] for row in rows]), unit, sampling_rate)
+    labels = [row[1] for row in rows]
+    return sorted(zip(labels, frames.tolist(), strict=True), key=lambda row: row[::-1])
+
+
+def read_durations(
+    path: str | Path, unit: str, sampling_rate: float
+) -> dict[float, int]:
+    """Read how long each kind of artefact lasts from a ``trig_windows`` file.
+
+    Parameters
+    ----------
+    path : path
+        Lines of ``label duration``.
+    unit : {"ms", "timestep"}
+        Unit of the durations.
+    sampling_rate : float
+        Hz.
+
+    Returns
+    -------
+    dict of label to frames
+
+    Raises
+    ------
+    ParameterError
+        Every broken line at once, and labels given twice.
+    """
+    durations: dict[float, int] = {}
+    problems = []
+    for line, label, duration in _read_rows(path, unit):
+        frames = int(_to_frames(np.array([duration]), unit, sampling_rate)[0])
+        if label in durations:
+            problems.append(f"line {line}: label {label:g} was given before")
+        elif frames < 1:
+            problems.append(f"line {line}: {duration:g} is shorter than one frame")
+        durations[label] = frames
+    _raise(path, problems)
+    return durations
 
 
 def _read_rows(path: str | Path, unit: str) -> list[tuple[int, float, float]]:

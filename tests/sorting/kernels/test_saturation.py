@@ -1,0 +1,22 @@
+import numpy as np
+
+from sorting.kernels.saturation import near_saturation
+
+LIMITS = np.array([100.0, 200.0], np.float32)
+
+
+def test_nothing_is_marked_within_the_limits():
+    traces = np.full((50, 2), 99.0, np.float32)
+    assert near_saturation(traces, LIMITS, 3) is None
+    assert near_saturation(traces, None, 3) is None
+    assert near_saturation(traces[:0], LIMITS, 3) is None
+
+
+def test_either_sign_is_marked_with_its_surroundings():
+    traces = np.zeros((50, 2), np.float32)
+    traces[10, 0], traces[30:32, 0], traces[48, 1] = 100, -150, 201
+    marked = near_saturation(traces, LIMITS, 3)
+    expected = np.zeros((50, 2), bool)
+    for rows, channel in (((7, 14), 0), ((27, 35), 0), ((45, 50), 1)):
+        expected[slice(*rows), channel] = True
+    np.testing.assert_array_equal(marked, expected)
