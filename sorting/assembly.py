@@ -30,9 +30,9 @@ def assemble(context: Context, parameters: dict[str, Any]) -> Result:
     parameters : dict
         As the user gave them, to be kept with the result.
     """
-    noise = context.store.read("whitening")
-    bank = context.store.read("templates")
-    chosen = context.store.read("merging")["template"]
+    noise = context.store.load("whitening")
+    bank = context.store.load("templates")
+    chosen = context.store.load("merging")["template"]
     spikes = map_spikes(context.store.spikes("merging"))
     templates = _select(bank, chosen)
     streams = _stream_table(context.recording)

@@ -21,12 +21,13 @@ import numpy as np
 
 from circus_io.atomic import atomic_path, write_json
 from circus_io.errors import StepError
+from sorting.array_file import map_arrays, write_arrays
 
 __all__ = ["Store", "remove_leftovers"]
 
 
 class Store:
-    """Results of the steps in one folder, written by rank 0 and given to all.
+    """Results of the steps in one folder, written by rank 0, mapped by all.
 
     Parameters
     ----------
@@ -77,7 +78,7 @@ class Store:
         """Write the arrays of rank 0, then the manifest; parts are no longer needed."""
         if self.comm.rank == 0:
             with atomic_path(self._arrays(step)) as path, path.open("wb") as file:
-                np.savez(file, **arrays)
+                write_arrays(file, arrays)
             sha256 = self._verified[step] = _hash_files(self._files(step))
             write_json(
                 self._json(step), {"step": step, "digest": digest, "sha256": sha256}
@@ -86,29 +87,15 @@ class Store:
         self.comm.barrier()
 
     def load(self, step: str) -> dict[str, np.ndarray]:
-        """Read the arrays of a step on rank 0 and give them to every rank.
+        """Map the arrays of a step: the ranks of a node share their memory.
 
         Raises
         ------
         StepError
             If the step has not run.
         """
-        arrays = problem = None
-        if self.comm.rank == 0:
-            try:
-                arrays = self.read(step)
-            except StepError as error:
-                problem = error
-        arrays, problem = self.comm.bcast((arrays, problem), root=0)
-        if problem:
-            raise problem
-        return arrays
-
-    def read(self, step: str) -> dict[str, np.ndarray]:
-        """Read the arrays of a step on this rank alone; see `load` for errors."""
         try:
-            with np.load(self._arrays(step), allow_pickle=False) as file:
-                return dict(file)
+            return map_arrays(self._arrays(step))
         except (OSError, ValueError, zipfile.BadZipFile) as error:
             raise StepError(
                 f"nothing whole is stored for the step {step!r} in {self.folder}; run "

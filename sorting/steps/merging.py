@@ -26,7 +26,7 @@ def run(context: Context) -> dict[str, np.ndarray]:
     """
     if context.comm.rank:
         return {}
-    bank = context.store.read("templates")
+    bank = context.store.load("templates")
     spikes = map_spikes(context.store.spikes("fitting"))
     counts = _count(spikes, len(bank["coefficients"]))
     kept = _large_enough(context, counts)

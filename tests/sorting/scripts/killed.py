@@ -57,9 +57,13 @@ PLACES = {
     "merging": lambda: die_after_call("merging", merging, "_count", 1),
     "converting": lambda: die_after_call("converting", np, "save", 5),
     # in the midst of a file of rank 0: of a step, of a channel's peaks, of the result
-    "file of whitening": lambda: die_after_call("whitening", np, "savez", 1),
+    "file of whitening": lambda: die_after_call(
+        "whitening", np.lib.format, "write_array", 2
+    ),
     "file of peaks": lambda: die_after_call("detection", np, "savez", 2),
-    "file of detection": lambda: die_after_call("detection", np, "savez", 5),
+    "file of detection": lambda: die_after_call(
+        "detection", np.lib.format, "write_array", 1
+    ),
     "file of fitting": lambda: die_after_call("fitting", spikes, "drop_duplicates", 1),
     "result": lambda: die_after_call("merging", results, "_write_dataset", 8),
 }
