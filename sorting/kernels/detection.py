@@ -3,12 +3,10 @@
 import numpy as np
 from numba import njit
 
-from sorting.kernels.basis import project, tile_memory
+from sorting.kernels.basis import Projector
 from sorting.kernels.whitening import BandedMatrix
 
 __all__ = ["local_peaks", "matched_energy", "spatial_filters"]
-
-TILE_FRAMES = 2048  # projections of one tile stay in cache
 
 
 def spatial_filters(
@@ -73,20 +71,19 @@ def matched_energy(
         At the first frame of the window.
     """
     n_frames, n_channels = traces.shape
-    best = np.full((n_channels, n_frames), -np.inf, np.float32)
+    best = np.empty((n_channels, n_frames), np.float32)
     signed = -prototypes if polarity == "positive" else prototypes
-    memory = tile_memory(n_channels, prototypes, TILE_FRAMES)
-    for start in range(0, n_frames, TILE_FRAMES):
-        stop = min(start + TILE_FRAMES, n_frames)
-        window = traces[start : stop + prototypes.shape[1] - 1]
-        responses = project(window, signed, memory)[:, :, : stop - start]
-        tile = best[:, start:stop]
-        for response in responses.transpose(1, 0, 2):
+    projector = Projector(signed)
+    energy = np.empty((n_channels, projector.tile_size), np.float32)
+    for at, projected in projector.tiles(traces):
+        largest = np.full_like(energy, -np.inf)
+        for response in projected.transpose(1, 0, 2):
             for spatial in filters:
-                energy = spatial.apply_rows(response)
+                spatial.apply_rows(response, energy)
                 if polarity == "both":
                     np.abs(energy, out=energy)
-                np.maximum(tile, energy, out=tile)
+                np.maximum(largest, energy, out=largest)
+        best[:, at] = projector.in_time_order(largest)[:, : at.stop - at.start]
     return best
 
 

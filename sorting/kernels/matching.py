@@ -15,10 +15,9 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from sorting.kernels.basis import project, tile_memory
 from sorting.kernels.interpolation import fractional_taps, parabola_vertex, read_between
 
-__all__ = ["Bank", "correlate", "find_spikes"]
+__all__ = ["Bank", "find_spikes"]
 
 
 class Bank(NamedTuple):
@@ -46,62 +45,6 @@ class Bank(NamedTuple):
     ptr: np.ndarray
     neighbours: np.ndarray
     overlaps: np.ndarray
-
-
-GROUP_SIZE = 16
-TILE_FRAMES = 2048  # projections of one tile stay in cache
-
-
-def correlate(
-    traces: np.ndarray, basis: np.ndarray, coefficients: np.ndarray
-) -> np.ndarray:
-    """Correlation of every template with the traces at every frame.
-
-    Parameters
-    ----------
-    traces : float32 (n_frames, n_channels)
-        Whitened.
-    basis : float32 (n_components, n_template_frames)
-    coefficients : float32 (n_templates, n_channels, n_components)
-
-    Returns
-    -------
-    float32 (n_templates, n_frames)
-        At the first frame of the window; traces are taken as 0 past the end.
-
-    Notes
-    -----
-    Traces are projected on the basis tile by tile. Templates are taken in groups of 16;
-    a group is multiplied with the band of channels that its members use, which is
-    contiguous in the projection because channel is its slowest axis.
-    """
-    n_frames = traces.shape[0]
-    result = np.empty((coefficients.shape[0], n_frames), np.float32)
-    groups = _template_groups(coefficients)
-    memory = tile_memory(traces.shape[1], basis, TILE_FRAMES)
-    for start in range(0, n_frames, TILE_FRAMES):
-        stop = min(start + TILE_FRAMES, n_frames)
-        window = traces[start : stop + basis.shape[1] - 1]
-        projected = project(window, basis, memory)[:, :, : stop - start]
-        for rows, band, flat in groups:
-            local = projected[band].reshape(flat.shape[1], stop - start)
-            result[rows, start:stop] = flat @ local
-    return result
-
-
-def _template_groups(
-    coefficients: np.ndarray,
-) -> list[tuple[slice, slice, np.ndarray]]:
-    """Rows, channel band and coefficients of each group of 16 templates."""
-    support = np.any(coefficients != 0, axis=2)
-    groups = []
-    for start in range(0, coefficients.shape[0], GROUP_SIZE):
-        rows = slice(start, start + GROUP_SIZE)
-        used = np.flatnonzero(support[rows].any(axis=0))
-        band = slice(used[0], used[-1] + 1) if used.size else slice(0, 0)
-        members = coefficients[rows, band]
-        groups.append((rows, band, members.reshape(members.shape[0], -1)))
-    return groups
 
 
 @njit(cache=True, nogil=True)

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["BandedMatrix", "local_whitening"]
+__all__ = ["BandedMatrix", "band", "local_whitening"]
 
 RIDGE = 1e-2  # of the mean neighbourhood variance, keeps rank-deficient noise finite
+BLOCK_CHANNELS = 32  # of output: smaller ones multiply slower, larger ones more zeros
+TILE_FRAMES = 1024  # a tile of all channels stays in cache
 
 
 def local_whitening(covariance: np.ndarray, neighbours: np.ndarray) -> np.ndarray:
@@ -48,26 +50,30 @@ def _whitening_row(covariance: np.ndarray, index: int) -> np.ndarray:
     return row / np.sqrt(((row @ vectors) ** 2 * values).sum())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BandedMatrix:
     """A sparse square matrix kept as dense blocks of consecutive output channels.
 
     A product then costs in proportion to the neighbourhoods, at the speed of dense
-    matrix multiplication.
+    matrix multiplication. A block reads the band from its first to its last input
+    channel where it stands, and gathers the channels only if most of the band is not
+    its own (contacts of an array, row after row).
     """
 
     n_channels: int
-    blocks: tuple[tuple[slice, np.ndarray, np.ndarray], ...]
+    blocks: tuple[tuple[slice, slice | np.ndarray, np.ndarray], ...]
 
     @classmethod
-    def from_dense(cls, matrix: np.ndarray, block_size: int = 32) -> "BandedMatrix":
+    def from_dense(
+        cls, matrix: np.ndarray, block_size: int = BLOCK_CHANNELS
+    ) -> "BandedMatrix":
         """Cut rows into blocks and keep the input channels that each one uses."""
         n_channels = matrix.shape[0]
         blocks = []
         for start in range(0, n_channels, block_size):
             rows = slice(start, min(start + block_size, n_channels))
-            inputs = np.flatnonzero(np.any(matrix[rows] != 0, axis=0))
-            blocks.append((rows, inputs, np.ascontiguousarray(matrix[rows, inputs].T)))
+            inputs = band(np.any(matrix[rows] != 0, axis=0))
+            blocks.append((rows, inputs, np.ascontiguousarray(matrix[rows, inputs])))
         return cls(n_channels, tuple(blocks))
 
     def apply(self, traces: np.ndarray) -> np.ndarray:
@@ -82,22 +88,49 @@ class BandedMatrix:
         float32 (n_frames, n_channels)
         """
         product = np.empty((traces.shape[0], self.n_channels), np.float32)
-        for rows, inputs, block in self.blocks:
-            product[:, rows] = traces[:, inputs] @ block
+        for start in range(0, traces.shape[0], TILE_FRAMES):
+            frames = slice(start, start + TILE_FRAMES)  # stay in cache for all blocks
+            for rows, inputs, block in self.blocks:
+                np.matmul(traces[frames, inputs], block.T, out=product[frames, rows])
         return product
 
-    def apply_rows(self, signals: np.ndarray) -> np.ndarray:
+    def apply_rows(
+        self, signals: np.ndarray, out: np.ndarray | None = None
+    ) -> np.ndarray:
         """Multiply channel-major signals: ``matrix @ signals``.
 
         Parameters
         ----------
         signals : float32 (n_channels, n_frames)
+        out : float32 (n_channels, n_frames), optional
+            Memory for the result.
 
         Returns
         -------
         float32 (n_channels, n_frames)
         """
-        product = np.empty((self.n_channels, signals.shape[1]), np.float32)
+        if out is None:
+            out = np.empty((self.n_channels, signals.shape[1]), np.float32)
         for rows, inputs, block in self.blocks:
-            product[rows] = block.T @ signals[inputs]
-        return product
+            np.matmul(block, signals[inputs], out=out[rows])
+        return out
+
+
+def band(used: np.ndarray) -> slice | np.ndarray:
+    """Index the channels that are used: the band that holds them, or each by itself.
+
+    Reading a band costs arithmetic with zeros, gathering channels costs copying them.
+
+    Parameters
+    ----------
+    used : bool (n_channels,)
+
+    Returns
+    -------
+    slice or int64 (n_used,)
+    """
+    inputs = np.flatnonzero(used)
+    if inputs.size == 0:
+        return slice(0, 0)
+    width = inputs[-1] + 1 - inputs[0]
+    return slice(inputs[0], inputs[-1] + 1) if width <= 2 * inputs.size else inputs

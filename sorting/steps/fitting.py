@@ -6,7 +6,8 @@ import numpy as np
 
 from sorting.bank import make_bank
 from sorting.chunk_map import own_items
-from sorting.kernels.matching import correlate, find_spikes
+from sorting.kernels.correlation import coarsest_stride, correlate
+from sorting.kernels.matching import find_spikes
 from sorting.kernels.refit import refit
 from sorting.kernels.spikes import SPIKE, without_duplicates
 from sorting.spike_file import map_spikes, write_spikes
@@ -65,6 +66,7 @@ class _Matcher:
             amplitude_sd=self.config.amplitude_sd,
             min_norm=self.config.min_norm,
         )
+        self.stride = coarsest_stride(self.bank)
         matrix = context.store.load("whitening")["matrix"]
         self.whitener = Whitener(context.front_end, matrix)
 
@@ -77,7 +79,7 @@ class _Matcher:
         lead = width if piece.at_start else 0
         if lead:  # windows may begin before the stream
             traces = np.pad(traces, ((lead, 0), (0, 0)))
-        correlation = correlate(traces, self.basis, self.coefficients)
+        correlation = correlate(traces, self.basis, self.coefficients, self.stride)
         spikes = self._place(correlation)
         spikes = spikes[self._plausible(traces, spikes["time"])]
         spikes["time"] += piece.first_frame - lead + self.before

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from sorting.kernels.basis import (
+    Projector,
     correlations,
     fit_basis,
-    project,
     project_windows,
     shift_waveforms,
 )
@@ -147,6 +147,8 @@ def test_correlations_of_an_orthonormal_basis_are_the_identity_at_lag_zero():
 
 def correlated(traces: np.ndarray, basis: np.ndarray) -> np.ndarray:
     """Direct correlation in float64; traces are 0 past the end."""
+    if len(traces) == 0:
+        return np.zeros((traces.shape[1], len(basis), 0))
     padded = np.pad(traces.astype("f8"), ((0, basis.shape[1] - 1), (0, 0)))
     return np.array(
         [
@@ -156,7 +158,19 @@ def correlated(traces: np.ndarray, basis: np.ndarray) -> np.ndarray:
     )
 
 
-@pytest.mark.parametrize("n_frames", [1, 31, 32, 33, 64, 500])
+def project(traces: np.ndarray, basis: np.ndarray, stride: int = 1) -> np.ndarray:
+    """All tiles, in the order of time, side by side."""
+    projector = Projector(basis, stride)
+    shape = (traces.shape[1], len(basis))
+    found = np.zeros((*shape, projector.n_correlations(len(traces))), np.float32)
+    for at, tile in projector.tiles(traces):
+        assert tile.shape == (*shape, projector.tile_size)
+        ordered = projector.in_time_order(tile).reshape(tile.shape)
+        found[:, :, at] = ordered[:, :, : at.stop - at.start]
+    return found
+
+
+@pytest.mark.parametrize("n_frames", [0, 1, 31, 32, 33, 500, 2048, 2049, 4500])
 @pytest.mark.parametrize(("n_components", "width"), [(1, 1), (3, 5), (8, 61)])
 @pytest.mark.parametrize("n_channels", [1, 17])
 def test_projection_equals_direct_correlation(
@@ -166,21 +180,18 @@ def test_projection_equals_direct_correlation(
     traces = rng.normal(0, 5, (n_frames, n_channels)).astype(np.float32)
     basis = rng.normal(0, 1, (n_components, width)).astype(np.float32)
     projected = project(traces, basis)
-    assert projected.shape == (n_channels, n_components, n_frames)
     assert projected.dtype == np.float32
     np.testing.assert_allclose(projected, correlated(traces, basis), atol=2e-3)
 
 
-@pytest.mark.parametrize("n_frames", [5, 96, 100])
-def test_memory_that_is_given_again_leaves_nothing_behind(n_frames):
-    rng = np.random.default_rng(6)
-    basis = rng.normal(size=(3, 11)).astype(np.float32)
-    memory = np.full((18, 3, 100 + 31), np.nan, np.float32)
-    for n in (100, n_frames):
-        traces = rng.normal(size=(n, 18)).astype(np.float32)
-        projected = project(traces, basis, memory)
-        assert np.shares_memory(projected, memory)
-        np.testing.assert_allclose(projected, correlated(traces, basis), atol=1e-4)
+@pytest.mark.parametrize("stride", [2, 3, 5, 32, 50])
+@pytest.mark.parametrize("n_frames", [1, 2, 700, 3001])
+def test_projection_at_a_stride_is_every_so_many_of_all(n_frames, stride):
+    rng = np.random.default_rng(7)
+    traces = rng.normal(size=(n_frames, 3)).astype(np.float32)
+    basis = rng.normal(size=(4, 21)).astype(np.float32)
+    expected = correlated(traces, basis)[:, :, ::stride]
+    np.testing.assert_allclose(project(traces, basis, stride), expected, atol=1e-4)
 
 
 def test_windows_are_projected_as_the_whole_is():

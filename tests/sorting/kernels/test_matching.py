@@ -9,7 +9,8 @@ from scipy import optimize, stats
 
 from sorting.kernels import matching as kernels
 from sorting.kernels.basis import correlations
-from sorting.kernels.matching import correlate, find_spikes
+from sorting.kernels.correlation import correlate
+from sorting.kernels.matching import find_spikes
 from sorting.kernels.overlaps import overlap_table
 
 N_FRAMES = 41  # of a template
@@ -147,39 +148,6 @@ def crowd(rng: np.random.Generator, n_spikes: int, interval: int) -> list[Spike]
 
 
 # correlation ------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("n_frames", [1, 40, 41, 500, 4096, 4500])
-@pytest.mark.parametrize("n_templates", [1, 16, 20])
-def test_correlation_equals_the_direct_sum_of_products(n_frames, n_templates):
-    rng = np.random.default_rng(0)
-    basis = rng.normal(size=(3, 21)).astype(np.float32)
-    coefficients = rng.normal(size=(n_templates, 5, 3)).astype(np.float32)
-    coefficients[rng.random((n_templates, 5)) < 0.5] = 0
-    traces = rng.normal(size=(n_frames, 5)).astype(np.float32)
-    full = np.einsum("kcp,pt->ktc", coefficients.astype("f8"), basis.astype("f8"))
-    padded = np.pad(traces.astype("f8"), ((0, 20), (0, 0)))
-    expected = [
-        sum(np.correlate(padded[:, c], template[:, c], "valid") for c in range(5))
-        for template in full
-    ]
-    found = correlate(traces, basis, coefficients)
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, expected, atol=5e-4)
-
-
-def test_correlation_of_empty_templates_is_zero():
-    basis = np.ones((2, 9), np.float32)
-    traces = np.ones((50, 4), np.float32)
-    coefficients = np.zeros((17, 4, 2), np.float32)
-    np.testing.assert_array_equal(correlate(traces, basis, coefficients), 0)
-
-
-def test_correlation_of_no_templates_or_no_frames_is_empty():
-    basis = np.ones((2, 9), np.float32)
-    traces = np.ones((50, 4), np.float32)
-    assert correlate(traces, basis, np.zeros((0, 4, 2), "f4")).shape == (0, 50)
-    assert correlate(traces[:0], basis, np.ones((3, 4, 2), "f4")).shape == (3, 0)
 
 
 # recovery ---------------------------------------------------------------------

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from sorting.kernels.basis import correlations
-from sorting.kernels.matching import Bank, add_template, correlate
+from sorting.kernels.correlation import correlate
+from sorting.kernels.matching import Bank, add_template
 from sorting.kernels.overlaps import overlap_table
 from sorting.kernels.refit import refit
 
