@@ -6,7 +6,15 @@ from numba import njit
 from sorting.kernels.basis import Projector
 from sorting.kernels.whitening import BandedMatrix
 
-__all__ = ["local_peaks", "matched_energy", "spatial_filters"]
+__all__ = [
+    "coarsest_stride",
+    "local_peaks",
+    "matched_energy",
+    "refine_peaks",
+    "spatial_filters",
+]
+
+LEAST_SHARE = 0.85  # of the energy of a peak that lies between two correlations
 
 
 def spatial_filters(
@@ -26,7 +34,7 @@ def spatial_filters(
     groups : (n_channels,)
         Weights stay within a shank.
     widths_um : tuple of float
-        One filter for each width; 0 is the channel alone.
+        One filter for each width.
     alive : bool (n_channels,)
     """
     difference = contact_positions[:, None] - contact_positions[None]
@@ -34,9 +42,7 @@ def spatial_filters(
     usable = (groups[:, None] == groups[None]) & alive[:, None] & alive[None]
     filters = []
     for width in widths_um:
-        weights = np.eye(distance.shape[0])
-        if width > 0:
-            weights = np.exp(-0.5 * (distance / width) ** 2)
+        weights = np.exp(-0.5 * (distance / width) ** 2)
         weights = np.where(usable & (weights > 0.1), weights, 0)
         norm = np.sqrt((weights**2).sum(axis=1, keepdims=True))
         filters.append(
@@ -52,8 +58,9 @@ def matched_energy(
     prototypes: np.ndarray,
     filters: list[BandedMatrix],
     polarity: str,
+    stride: int = 1,
 ) -> np.ndarray:
-    """Largest response to any prototype and spatial width, in noise sd.
+    """Largest response to any prototype, of a channel alone or through any filter.
 
     Parameters
     ----------
@@ -64,19 +71,24 @@ def matched_energy(
     filters : list of BandedMatrix
         From `spatial_filters`.
     polarity : {"negative", "positive", "both"}
+    stride : int
+        Compute every so many frames; from `coarsest_stride`.
 
     Returns
     -------
-    float32 (n_channels, n_frames)
-        At the first frame of the window.
+    float32 (n_channels, ceil(n_frames / stride))
+        In noise sd, at the first frame of the window.
     """
-    n_frames, n_channels = traces.shape
-    best = np.empty((n_channels, n_frames), np.float32)
     signed = -prototypes if polarity == "positive" else prototypes
-    projector = Projector(signed)
-    energy = np.empty((n_channels, projector.tile_size), np.float32)
+    projector = Projector(signed, stride)
+    shape = (traces.shape[1], projector.n_correlations(traces.shape[0]))
+    best = np.empty(shape, np.float32)
+    energy = np.empty((shape[0], projector.tile_size), np.float32)
     for at, projected in projector.tiles(traces):
-        largest = np.full_like(energy, -np.inf)
+        if polarity == "both":
+            largest = np.abs(projected).max(axis=1)
+        else:
+            largest = projected.max(axis=1)
         for response in projected.transpose(1, 0, 2):
             for spatial in filters:
                 spatial.apply_rows(response, energy)
@@ -85,6 +97,56 @@ def matched_energy(
                 np.maximum(largest, energy, out=largest)
         best[:, at] = projector.in_time_order(largest)[:, : at.stop - at.start]
     return best
+
+
+def coarsest_stride(prototypes: np.ndarray) -> tuple[int, float]:
+    """Choose how densely energy must be computed for its peaks to be found.
+
+    Parameters
+    ----------
+    prototypes : float32 (n_prototypes, n_prototype_frames)
+
+    Returns
+    -------
+    stride : int
+        1 or 2.
+    share : float
+        Of the energy of a peak that is seen at least, at this stride.
+    """
+    beside = (prototypes[:, 1:] * prototypes[:, :-1]).sum(axis=1)
+    share = float((beside / (prototypes**2).sum(axis=1)).min())
+    return (2, share) if share >= LEAST_SHARE else (1, 1.0)
+
+
+def refine_peaks(
+    energy: np.ndarray, positions: np.ndarray, channels: np.ndarray, stride: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Place peaks between correlations, by the parabola through three of them.
+
+    Parameters
+    ----------
+    energy : float32 (n_channels, n_correlations)
+        From `matched_energy`.
+    positions, channels : int64 (n_peaks,)
+    stride : int
+
+    Returns
+    -------
+    frames : int64 (n_peaks,)
+    peaks : float64 (n_peaks,)
+        Energy at the top of the parabola.
+    """
+    centre = energy[channels, positions].astype(np.float64)
+    if stride == 1:
+        return positions, centre
+    last = energy.shape[1] - 1
+    before = energy[channels, np.maximum(positions - 1, 0)]
+    after = energy[channels, np.minimum(positions + 1, last)]
+    bend = np.minimum(before + after - 2 * centre, -1e-9)
+    offset = np.clip((before - after) / (2 * bend), -0.5, 0.5)
+    offset[(positions == 0) | (positions == last)] = 0
+    frames = np.rint(stride * (positions + offset)).astype(np.int64)
+    return frames, centre - bend * offset**2 / 2
 
 
 @njit(cache=True, nogil=True)

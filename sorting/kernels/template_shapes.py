@@ -1,6 +1,7 @@
 """Templates: where they live, what they share, which of them are the same."""
 
 import numpy as np
+from numba import njit
 
 from sorting.kernels.overlaps import OverlapTable
 
@@ -29,30 +30,28 @@ def quantise(values: np.ndarray) -> np.ndarray:
     return np.rint(values.astype(np.float64) * FIXED_POINT).astype(np.int64)
 
 
-def add_snippets(
-    sums: np.ndarray,
-    traces: np.ndarray,
-    starts: np.ndarray,
-    templates: np.ndarray,
-    channels: np.ndarray,
-) -> None:
+@njit(cache=True, nogil=True)
+def add_snippets(sums, traces, starts, templates, channels):
     """Add snippets to the running sums of their templates, exactly.
 
     Parameters
     ----------
     sums : int64 (n_templates, n_frames, n_local_channels)
-        Changed in place.
+        Changed in place, in fixed point as `quantise` rounds.
     traces : float32 (n_frames, n_channels)
     starts, templates : int64 (n_spikes,)
         First frame of each window, all inside of `traces`, and the template it is of.
     channels : int64 (n_templates, n_local_channels)
         Channels of each template; -1 adds nothing.
     """
-    window = np.arange(sums.shape[1])[:, None]
-    for start, template in zip(starts, templates, strict=True):
-        near = channels[template]
-        snippet = traces[start + window, near]
-        sums[template] += quantise(np.where(near >= 0, snippet, 0))
+    for spike in range(starts.size):
+        start, template = starts[spike], templates[spike]
+        for frame in range(sums.shape[1]):
+            row, total = traces[start + frame], sums[template, frame]
+            for local in range(total.size):
+                channel = channels[template, local]
+                if channel >= 0:
+                    total[local] += np.int64(np.rint(row[channel] * FIXED_POINT))
 
 
 def recentre(

@@ -13,7 +13,13 @@ from circus_io.atomic import atomic_path
 from circus_io.parallel import sum_integers
 from sorting.chunk_map import own_items
 from sorting.kernels.basis import project_windows
-from sorting.kernels.detection import local_peaks, matched_energy, spatial_filters
+from sorting.kernels.detection import (
+    coarsest_stride,
+    local_peaks,
+    matched_energy,
+    refine_peaks,
+    spatial_filters,
+)
 from sorting.kernels.neighbours import nearest_channels, neighbour_lists
 from sorting.kernels.sampling import hash_keys
 from sorting.peak_sample import PEAK, PeakSample, smallest
@@ -25,7 +31,7 @@ __all__ = ["channel_file", "has_files", "run"]
 N_CLASSES = 10  # of amplitude, each 1.35 times the one before
 CLASS_RATIO = 1.35
 N_FEATURE_CHANNELS = 16
-WIDTHS_UM = (0.0, 20.0, 40.0)  # of the spatial filters: from one contact to many
+WIDTHS_UM = (20.0, 40.0)  # of the spatial filters, beside one contact alone
 
 
 def run(context: Context) -> dict[str, np.ndarray]:
@@ -86,6 +92,7 @@ class _Detector:
         self.whitener = Whitener(context.front_end, stored["matrix"])
         self.basis = stored["basis"]
         self.prototypes = stored["prototypes"] @ stored["basis"]
+        self.stride, self.share = coarsest_stride(self.prototypes)
         distance = context.distance_um
         self.lists = neighbour_lists(distance <= self.config.radius_um)
         self.nearest = nearest_channels(distance, N_FEATURE_CHANNELS)
@@ -111,18 +118,25 @@ class _Detector:
         lead = self.width if piece.at_start else 0
         if lead:  # windows may begin before the stream
             traces = np.pad(traces, ((lead, 0), (0, 0)))
-        energy = matched_energy(
-            traces, self.prototypes, self.filters, self.config.polarity
-        )
-        frames, channels = local_peaks(
-            energy, self.config.threshold, *self.lists, self.config.exclude_frames
-        )
+        frames, channels, energy = self._peaks(traces)
         times = frames + piece.first_frame - lead
         keep = self._belong(piece, times, traces, frames, channels)
         frames, channels, times = frames[keep], channels[keep], times[keep]
-        peaks = self._describe(energy[channels, frames], channels, times)
+        peaks = self._describe(energy[keep], channels, times)
         chosen = wanted(peaks)
         return peaks, self._features(traces, frames[chosen], channels[chosen])
+
+    def _peaks(self, traces: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return first frame of the window, channel and energy of each peak."""
+        energy = matched_energy(
+            traces, self.prototypes, self.filters, self.config.polarity, self.stride
+        )
+        threshold = self.config.threshold
+        exclude = max(1, self.config.exclude_frames // self.stride)
+        found = local_peaks(energy, self.share * threshold, *self.lists, exclude)
+        frames, height = refine_peaks(energy, *found, self.stride)
+        large = height > threshold
+        return frames[large], found[1][large], height[large]
 
     def _belong(self, piece, times, traces, frames, channels) -> np.ndarray:
         troughs = times + self.before

@@ -4,7 +4,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from sorting.kernels.detection import local_peaks, matched_energy, spatial_filters
+from sorting.kernels.detection import (
+    LEAST_SHARE,
+    coarsest_stride,
+    local_peaks,
+    matched_energy,
+    refine_peaks,
+    spatial_filters,
+)
 from sorting.kernels.neighbours import neighbour_lists
 
 QUICK = settings(max_examples=80, deadline=None, derandomize=True)
@@ -25,15 +32,15 @@ def line(n_channels: int, pitch_um: float = 20.0) -> np.ndarray:
 def test_filters_are_gaussian_of_unit_norm():
     position = np.random.default_rng(0).uniform(0, 100, (40, 2))
     filters = spatial_filters(
-        position, np.zeros(40), (0.0, 20.0, 40.0), np.ones(40, dtype=bool)
+        position, np.zeros(40), (20.0, 40.0), np.ones(40, dtype=bool)
     )
-    for width, banded in zip((0.0, 20.0, 40.0), filters, strict=True):
+    for width, banded in zip((20.0, 40.0), filters, strict=True):
         weights = dense(banded).astype("f8")
         np.testing.assert_allclose(np.linalg.norm(weights, axis=1), 1, rtol=1e-5)
         for channel, row in enumerate(weights):
             near = np.flatnonzero(row)
             square = ((position[near] - position[channel]) ** 2).sum(axis=1)
-            expected = np.exp(-square / (2 * width**2)) if width else [1.0]
+            expected = np.exp(-square / (2 * width**2))
             np.testing.assert_allclose(row[near] / row[channel], expected, rtol=1e-4)
         # weights that matter are all there
         distance = np.linalg.norm(position[:, None] - position, axis=2)
@@ -51,11 +58,6 @@ def test_filters_stay_within_a_shank_and_leave_dead_channels_out():
     np.testing.assert_allclose(dense(banded), expected, atol=1e-6)
 
 
-def test_width_zero_is_the_channel_alone_even_where_contacts_share_a_place():
-    (banded,) = spatial_filters(np.zeros((4, 2)), np.zeros(4), (0.0,), np.ones(4, bool))
-    np.testing.assert_allclose(dense(banded), np.eye(4), atol=1e-6)
-
-
 # energy -----------------------------------------------------------------------
 
 
@@ -71,8 +73,9 @@ def brute_energy(traces, prototypes, filters, polarity):
     best = np.full(traces.T.shape, -np.inf)
     for prototype in prototypes.astype("f8"):
         response = np.array([np.correlate(c, prototype, "valid") for c in padded.T])
-        for banded in filters:
-            energy = dense(banded).astype("f8") @ response
+        own = np.eye(traces.shape[1])
+        for weights in (own, *(dense(banded).astype("f8") for banded in filters)):
+            energy = weights @ response
             signed = {"negative": energy, "positive": -energy, "both": np.abs(energy)}
             best = np.maximum(best, signed[polarity])
     return best
@@ -82,37 +85,84 @@ def brute_energy(traces, prototypes, filters, polarity):
 @pytest.mark.parametrize("n_frames", [1, 20, 300, 4097, 5000])
 def test_energy_is_the_largest_response(polarity, n_frames):
     traces = np.random.default_rng(1).normal(size=(n_frames, 5)).astype(np.float32)
-    filters = spatial_filters(line(5), np.zeros(5), (0.0, 30.0), np.ones(5, bool))
+    filters = spatial_filters(line(5), np.zeros(5), (15.0, 30.0), np.ones(5, bool))
     energy = matched_energy(traces, unit_prototypes(), filters, polarity)
     expected = brute_energy(traces, unit_prototypes(), filters, polarity)
     assert energy.dtype == np.float32
     np.testing.assert_allclose(energy, expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("width_um", [0.0, 20.0, 40.0])
-def test_energy_of_white_noise_has_sd_one(width_um):
+def test_energy_of_one_channel_in_white_noise_has_sd_one():
     traces = np.random.default_rng(2).normal(size=(30_000, 8)).astype(np.float32)
-    filters = spatial_filters(line(8), np.zeros(8), (width_um,), np.ones(8, bool))
     for prototype in unit_prototypes():
-        energy = matched_energy(traces, prototype[None], filters, "negative")
+        energy = matched_energy(traces, prototype[None], [], "negative")
         assert energy.std() == pytest.approx(1, abs=0.03)
         assert abs(energy.mean()) < 0.03
+
+
+@pytest.mark.parametrize("stride", [2, 3])
+@pytest.mark.parametrize("n_frames", [1, 7, 5000])
+def test_energy_at_a_stride_is_every_so_many_of_all(n_frames, stride):
+    traces = np.random.default_rng(3).normal(size=(n_frames, 5)).astype(np.float32)
+    filters = spatial_filters(line(5), np.zeros(5), (15.0, 30.0), np.ones(5, bool))
+    given = (traces, unit_prototypes(), filters, "both")
+    expected = matched_energy(*given)[:, ::stride]
+    np.testing.assert_allclose(matched_energy(*given, stride), expected, atol=1e-4)
 
 
 def test_energy_of_a_spike_is_its_norm_at_the_first_frame_of_its_window():
     prototypes = unit_prototypes()
     traces = np.zeros((200, 3), np.float32)
     traces[90:111, 1] = 12 * prototypes[1]
-    filters = spatial_filters(line(3), np.zeros(3), (0.0,), np.ones(3, bool))
+    filters = spatial_filters(line(3), np.zeros(3), (5.0,), np.ones(3, bool))
     energy = matched_energy(traces, prototypes, filters, "negative")
     assert np.unravel_index(energy.argmax(), energy.shape) == (1, 90)
     assert energy.max() == pytest.approx(12, rel=1e-5)
 
 
 def test_energy_of_no_frames_is_empty():
-    filters = spatial_filters(line(3), np.zeros(3), (0.0,), np.ones(3, bool))
+    filters = spatial_filters(line(3), np.zeros(3), (5.0,), np.ones(3, bool))
     none = np.zeros((0, 3), np.float32)
     assert matched_energy(none, unit_prototypes(), filters, "both").shape == (3, 0)
+
+
+def smooth_prototypes(width: float) -> np.ndarray:
+    time = np.arange(61) - 25
+    waves = np.array([-np.exp(-0.5 * (time / w) ** 2) for w in (width, 2 * width)])
+    return (waves / np.linalg.norm(waves, axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.mark.parametrize(("width", "stride"), [(0.5, 1), (1.1, 1), (1.5, 2), (4.0, 2)])
+def test_stride_is_as_coarse_as_the_prototypes_are_smooth(width, stride):
+    # a Gaussian of width w correlates with itself by exp(-lag^2 / (4 w^2))
+    share = np.exp(-1 / (4 * width**2))
+    assert (share >= LEAST_SHARE) == (stride == 2)
+    expected = (stride, pytest.approx(share if stride == 2 else 1, abs=1e-4))
+    assert coarsest_stride(smooth_prototypes(width)) == expected
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_peaks_are_placed_on_frames_at_any_stride(stride):
+    prototypes = smooth_prototypes(2.0)
+    traces = np.zeros((3000, 2), np.float32)
+    starts = np.arange(100, 2800, 151)  # even and odd
+    for start in starts:
+        traces[start : start + 61, start % 2] += 12 * prototypes[0]
+    energy = matched_energy(traces, prototypes, [], "negative", stride)
+    _, share = coarsest_stride(prototypes)
+    found = local_peaks(energy, 12 * share - 0.1, [0, 1, 2], [0, 1], 20 // stride)
+    frames, height = refine_peaks(energy, *found, stride)
+    np.testing.assert_array_equal(frames, starts)
+    np.testing.assert_array_equal(found[1], starts % 2)
+    np.testing.assert_allclose(height, 12, rtol=0.01 if stride == 1 else 0.04)
+
+
+def test_peaks_at_the_ends_stay_within_the_recording():
+    energy = np.array([[9, 5, 1, 5, 9]], np.float32)
+    positions, channels = np.array([0, 4]), np.array([0, 0])
+    frames, height = refine_peaks(energy, positions, channels, 2)
+    assert frames.tolist() == [0, 8]
+    assert height.tolist() == [9, 9]
 
 
 # peaks ------------------------------------------------------------------------
