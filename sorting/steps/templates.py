@@ -44,12 +44,13 @@ class _Averages:
     """Wide averages of the clusters, on the channels near each.
 
     `whitened` and `filtered` are (n_clusters, n_wide, n_local); `channels` is
-    (n_clusters, n_local), -1 where a shank has fewer.
+    (n_clusters, n_local), -1 where a shank has fewer; `counts` are the spikes behind.
     """
 
     whitened: np.ndarray
     filtered: np.ndarray
     channels: np.ndarray
+    counts: np.ndarray
 
 
 def _average(context: Context, clusters: dict) -> _Averages | None:
@@ -75,7 +76,7 @@ def _average(context: Context, clusters: dict) -> _Averages | None:
         np.add.at(counts, owners[mine], 1)
     counts = sum_integers(context.comm, counts)
     means = [_mean_over_ranks(context, part, counts) for part in sums]
-    return None if context.comm.rank else _Averages(*means, near)
+    return None if context.comm.rank else _Averages(*means, near, counts)
 
 
 def _mean_over_ranks(context: Context, sums: np.ndarray, counts: np.ndarray):
@@ -103,7 +104,7 @@ def _make_templates(context, clusters, averages) -> dict[str, np.ndarray]:
     starts, _ = recentre(averages.whitened, before, n_frames)
     centred = _cut(averages.whitened, starts, n_frames)
     supported = _supported(centred, averages.channels)
-    basis = _basis_of(supported, n_frames)
+    basis = _basis_of(supported, averages.counts, n_frames)
     coefficients = _project(supported, averages.channels, basis, context.n_channels)
     sets, lags = _find_duplicates(context, coefficients, basis, clusters["size"])
     groups = [np.flatnonzero(sets == s) for s in range(int(sets.max(initial=-1)) + 1)]
@@ -208,12 +209,18 @@ def _supported(waveforms: np.ndarray, channels: np.ndarray) -> np.ndarray:
     return waveforms * ((peaks > MIN_PEAK) & (channels >= 0))[:, None, :]
 
 
-def _basis_of(waveforms: np.ndarray, n_frames: int) -> np.ndarray:
-    """Fit the basis to the templates themselves: they are what is to be explained."""
+def _basis_of(waveforms: np.ndarray, counts: np.ndarray, n_frames: int) -> np.ndarray:
+    """Fit the basis to the templates themselves: they are what is to be explained.
+
+    Each still has the noise of its average, white and of variance 1 / count: counted as
+    signal it would fill the basis.
+    """
     least, most = COMPONENTS
     rows = waveforms.transpose(0, 2, 1).reshape(-1, n_frames)
-    rows = rows[np.any(rows != 0, axis=1)]
-    basis, energy = fit_basis(rows, np.zeros((n_frames, n_frames)), min(most, n_frames))
+    used = np.any(rows != 0, axis=1)
+    variance = np.repeat(1 / np.maximum(counts, 1), waveforms.shape[2])[used]
+    noise = variance.mean() * np.eye(n_frames) if used.any() else 0
+    basis, energy = fit_basis(rows[used], noise, min(most, n_frames))
     enough = int(np.searchsorted(energy, ENERGY)) + 1
     return basis[: max(least, enough)]
 
