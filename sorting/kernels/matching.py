@@ -15,9 +15,17 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from sorting.kernels.interpolation import fractional_taps, parabola_vertex, read_between
+from sorting.kernels.interpolation import (
+    TAPS,
+    fractional_taps,
+    parabola_vertex,
+    read_between,
+)
 
 __all__ = ["Bank", "find_spikes"]
+
+BELOW = 0.999999  # a rounding below what can matter
+BLOCK = 64  # frames of which it is noted together whether a template may be there
 
 
 class Bank(NamedTuple):
@@ -77,11 +85,15 @@ def find_spikes(correlation, bank, refractory_frames, max_rounds):
     best = np.zeros(n_frames)
     which = np.full(n_frames, -1, np.int64)
     forbidden = np.zeros((n_templates, n_frames), np.bool_)
-    _update_best(correlation, forbidden, bank, 0, n_frames, best, which)
+    least = _least_correlation(bank)
+    hot = np.zeros((n_templates, n_frames // BLOCK + 1), np.bool_)
+    for k in range(n_templates):
+        _note_hot(correlation[k], least[k], 0, n_frames, hot[k])
+    _update_best(correlation, forbidden, bank, least, hot, 0, n_frames, best, which)
     frames = [0 for _ in range(0)]
     templates = [0 for _ in range(0)]
     values = [(0.0, 0.0, 0.0) for _ in range(0)]
-    stale = max(reach, refractory_frames)
+    stale = max(reach + TAPS, refractory_frames)
     for _ in range(max_rounds):
         picks = _local_maxima(best, reach)
         if picks.size == 0:
@@ -95,11 +107,16 @@ def find_spikes(correlation, bank, refractory_frames, max_rounds):
             templates.append(k)
             values.append((shift, amplitude, gain))
             add_template(correlation, bank, k, frame, shift, -amplitude)
+            start, stop = max(0, frame - stale), min(n_frames, frame + stale + 1)
+            for other in bank.neighbours[bank.ptr[k] : bank.ptr[k + 1]]:
+                _note_hot(correlation[other], least[other], start, stop, hot[other])
             start = max(0, frame - refractory_frames)
             forbidden[k, start : frame + refractory_frames + 1] = True
         for frame in picks:
             start, stop = max(0, frame - stale), min(n_frames, frame + stale + 1)
-            _update_best(correlation, forbidden, bank, start, stop, best, which)
+            _update_best(
+                correlation, forbidden, bank, least, hot, start, stop, best, which
+            )
     return _ordered(frames, templates, values, n_templates)
 
 
@@ -127,24 +144,57 @@ def objective(b, norm, lam, a_min, a_max):
 
 
 @njit(cache=True, nogil=True)
-def _update_best(correlation, forbidden, bank, start, stop, best, which):
-    """Largest objective over templates for the frames start:stop; lower index wins."""
-    for frame in range(start, stop):
-        best[frame] = 0.0
-        which[frame] = -1
+def _least_correlation(bank):
+    """Correlation below which the objective of a template cannot reach its floor."""
+    least = np.empty(bank.norms.size, np.float32)
     for k in range(bank.norms.size):
         norm, lam, floor = bank.norms[k], bank.lams[k], bank.floors[k]
-        low, high = bank.a_min[k], bank.a_max[k]
-        # below this correlation the objective cannot reach the floor
-        least = np.sqrt((floor + lam) * (norm + lam)) - lam
-        row = correlation[k]
-        for frame in range(start, stop):
-            if row[frame] <= least or forbidden[k, frame]:
-                continue
-            gain = objective(row[frame], norm, lam, low, high)
-            if gain > floor and gain > best[frame]:
-                best[frame] = gain
-                which[frame] = k
+        least[k] = np.float32((np.sqrt((floor + lam) * (norm + lam)) - lam) * BELOW)
+    return least
+
+
+@njit(cache=True, nogil=True)
+def _note_hot(row, least, start, stop, hot):
+    """Note which blocks that meet the frames start:stop hold anything above `least`."""
+    for block in range(start // BLOCK, (stop - 1) // BLOCK + 1):
+        n_above = 0
+        for frame in range(block * BLOCK, min((block + 1) * BLOCK, row.size)):
+            n_above += row[frame] > least
+        hot[block] = n_above > 0
+
+
+@njit(cache=True, nogil=True)
+def _update_best(correlation, forbidden, bank, least, hot, start, stop, best, which):
+    """Largest objective over templates for the frames start:stop; lower index wins."""
+    best[start:stop] = 0.0
+    which[start:stop] = -1
+    for k in range(bank.norms.size):
+        for block in range(start // BLOCK, (stop - 1) // BLOCK + 1):
+            if hot[k, block]:
+                _raise_best(
+                    correlation[k],
+                    forbidden[k],
+                    bank,
+                    k,
+                    least[k],
+                    max(start, block * BLOCK),
+                    min(stop, (block + 1) * BLOCK),
+                    best,
+                    which,
+                )
+
+
+@njit(cache=True, nogil=True)
+def _raise_best(row, forbidden, bank, k, least, start, stop, best, which):
+    norm, lam, floor = bank.norms[k], bank.lams[k], bank.floors[k]
+    low, high = bank.a_min[k], bank.a_max[k]
+    for frame in range(start, stop):
+        if row[frame] <= least or forbidden[frame]:
+            continue
+        gain = objective(row[frame], norm, lam, low, high)
+        if gain > floor and gain > best[frame]:
+            best[frame] = gain
+            which[frame] = k
 
 
 @njit(cache=True, nogil=True)
@@ -201,19 +251,22 @@ def add_template(correlation, bank, k, frame, shift, amplitude):
     """
     n_frames = correlation.shape[1]
     n_lags = bank.overlaps.shape[1]
-    centre = n_lags // 2
     whole, taps = fractional_taps(-shift)
-    n_taps = taps.size
-    first = frame - centre - whole - n_taps // 2  # where the row's first entry reaches
-    row = np.zeros(n_lags + 2 * n_taps)
-    moved = np.zeros(n_lags + n_taps)
-    start, stop = max(0, first), min(n_frames, first + moved.size)
+    first = (
+        frame - n_lags // 2 - whole - TAPS // 2
+    )  # where the row's first entry reaches
+    row = np.zeros(n_lags + 2 * TAPS, np.float32)
+    w = (amplitude * taps).astype(np.float32)
+    start, stop = max(0, first), min(n_frames, first + n_lags + TAPS)
     for entry in range(bank.ptr[k], bank.ptr[k + 1]):
-        row[n_taps : n_taps + n_lags] = bank.overlaps[entry]
-        moved[:] = 0.0
-        for tap in range(n_taps):
-            for at in range(moved.size):
-                moved[at] += taps[tap] * row[at + tap + 1]
-        target = correlation[bank.neighbours[entry]]
-        for at in range(start, stop):
-            target[at] += amplitude * moved[at - first]
+        row[TAPS : TAPS + n_lags] = bank.overlaps[entry]
+        target = correlation[bank.neighbours[entry], start:stop]
+        near = row[start - first + 1 :]
+        for at in range(target.size):
+            target[at] += (
+                (w[0] * near[at] + w[1] * near[at + 1])
+                + (w[2] * near[at + 2] + w[3] * near[at + 3])
+            ) + (
+                (w[4] * near[at + 4] + w[5] * near[at + 5])
+                + (w[6] * near[at + 6] + w[7] * near[at + 7])
+            )
