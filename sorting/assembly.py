@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from sorting.bank import make_bank
-from sorting.config import MAD, digest
+from sorting.config import digest
 from sorting.kernels.isolation import isolation
+from sorting.kernels.noise import MAD
 from sorting.kernels.overlaps import OverlapTable
 from sorting.quality import LabelRule
 from sorting.results import ChannelTable, Result, StreamTable

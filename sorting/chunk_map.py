@@ -9,7 +9,7 @@ from typing import Any
 
 from circus_io.parallel import gather_ordered, share
 
-__all__ = ["Progress", "map_items", "own_items", "silent"]
+__all__ = ["Progress", "each_item", "map_items", "own_items", "silent"]
 
 Progress = Callable[[int, int], None]
 
@@ -67,3 +67,25 @@ def map_items(
     """
     mine = {item: function(item) for item in own_items(items, comm, progress)}
     return gather_ordered(comm, mine, root=root)
+
+
+def each_item(
+    function: Callable[[int], Any],
+    items: Sequence[int],
+    comm: Any,
+    progress: Progress = silent,
+) -> Iterator[Any]:
+    """Yield the result of every item, in item order, on every rank.
+
+    Results are exchanged after each round of the ranks, so that no more of them are in
+    memory than there are ranks: for large ones that are added up.
+
+    Parameters
+    ----------
+    function, items, comm, progress
+        As for `map_items`.
+    """
+    for first in range(0, len(items), comm.size):
+        progress(first, len(items))
+        yield from map_items(function, items[first : first + comm.size], comm)
+    progress(len(items), len(items))

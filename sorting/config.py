@@ -7,6 +7,7 @@ from typing import Any
 
 from circus_io.params import Parameters, to_samples
 from sorting.artefacts import ArtefactTimes
+from sorting.kernels.noise import MAD
 
 __all__ = [
     "ClusteringConfig",
@@ -21,7 +22,6 @@ __all__ = [
     "digest",
 ]
 
-MAD = 0.6744897501960817  # of a Gaussian of sd 1
 DEFAULT_RADIUS_UM = 100.0
 EXCLUSION_MS = 0.5  # two peaks nearer than this, in space too, are one
 REFRACTORY_MS = 2.0  # no longer: some neurons fire again after 3

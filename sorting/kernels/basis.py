@@ -9,6 +9,7 @@ __all__ = [
     "correlations",
     "fit_basis",
     "project_windows",
+    "reduce_basis",
     "shift_waveforms",
 ]
 
@@ -71,6 +72,44 @@ def fit_basis(
     total = np.maximum(values, 0).sum()
     energy = np.cumsum(np.maximum(values[order], 0)) / (total if total > 0 else 1)
     return basis.astype(np.float32), energy
+
+
+def reduce_basis(
+    basis: np.ndarray,
+    coefficients: np.ndarray,
+    noise_variance: np.ndarray,
+    energy: float,
+    least: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Turn a basis to the principal axes of its coefficients and keep the first ones.
+
+    Parameters
+    ----------
+    basis : float32 (n_components, n_frames)
+        Orthonormal.
+    coefficients : float32 (n_templates, n_channels, n_components)
+    noise_variance : float64 (n_templates,)
+        Of each coefficient of a template, which is an average of spikes: it counts as
+        no signal.
+    energy : float
+        Fraction of the signal that must be kept.
+    least : int
+        Components, at least.
+
+    Returns
+    -------
+    basis : float32 (n_kept, n_frames)
+    coefficients : float32 (n_templates, n_channels, n_kept)
+    """
+    rows = coefficients.astype(np.float64)
+    n_used = np.any(rows != 0, axis=2).sum(axis=1)
+    scatter = np.einsum("kcp,kcq->pq", rows, rows, optimize=True)
+    signal, axes = np.linalg.eigh(scatter)
+    signal = np.maximum(signal[::-1] - (n_used * noise_variance).sum(), 0)
+    enough = np.cumsum(signal) >= energy * signal.sum()
+    axes = axes[:, ::-1][:, : max(least, int(enough.argmax()) + 1)]
+    turned = (axes.T @ basis.astype(np.float64)).astype(np.float32)
+    return turned, (rows @ axes).astype(np.float32)
 
 
 def correlations(basis: np.ndarray) -> np.ndarray:

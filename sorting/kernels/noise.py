@@ -3,9 +3,11 @@
 import numpy as np
 from numba import njit
 
-__all__ = ["MAD_TO_SD", "masked_covariance", "noise_level"]
+__all__ = ["MAD", "Blocks", "masked_covariance", "noise_level"]
 
-MAD_TO_SD = 1 / 0.6744897501960817  # of a Gaussian
+MAD = 0.6744897501960817  # of a Gaussian of sd 1
+
+Blocks = list[tuple[slice, slice | np.ndarray]]
 
 
 def noise_level(traces: np.ndarray) -> np.ndarray:
@@ -27,12 +29,16 @@ def noise_level(traces: np.ndarray) -> np.ndarray:
     )  # a median over contiguous memory is several times faster
     by_channel -= np.median(by_channel, axis=1, keepdims=True)
     np.abs(by_channel, out=by_channel)
-    return MAD_TO_SD * np.median(by_channel, axis=1).astype(np.float64)
+    return np.median(by_channel, axis=1).astype(np.float64) / MAD
 
 
 def masked_covariance(
-    traces: np.ndarray, noise_levels: np.ndarray, threshold: float, exclude_frames: int
-) -> tuple[np.ndarray, np.ndarray]:
+    traces: np.ndarray,
+    noise_levels: np.ndarray,
+    threshold: float,
+    exclude_frames: int,
+    blocks: Blocks,
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Sum products between channels over the frames where both are quiet.
 
     A channel is quiet where it stays within `threshold` noise levels for
@@ -43,23 +49,29 @@ def masked_covariance(
     ----------
     traces : float32 (n_frames, n_channels)
     noise_levels : (n_channels,)
-        Standard deviations from `noise_level`.
+        Standard deviations from `noise_level`; a channel of level 0 is never quiet.
     threshold : float
         In noise levels.
     exclude_frames : int
+    blocks : list of (slice, slice or int64 array)
+        Which pairs: channels, and those that each of them is paired with.
 
     Returns
     -------
-    products, counts : float64 (n_channels, n_channels)
-        Covariance is products / counts; both add up over chunks.
+    products, counts : list of float64 (n_rows, n_inputs)
+        One entry per block. Covariance is products / counts; both add up over chunks.
     """
-    limits = (threshold * noise_levels).astype(np.float32)
-    weights = _quiet(traces, limits, exclude_frames)
+    limits = np.where(noise_levels > 0, threshold * noise_levels, -1)
+    weights = _quiet(traces, limits.astype(np.float32), exclude_frames)
     masked = traces * weights
-    return (
-        (masked.T @ masked).astype(np.float64),
-        (weights.T @ weights).astype(np.float64),
-    )
+    return _products(masked, blocks), _products(weights, blocks)
+
+
+def _products(values: np.ndarray, blocks: Blocks) -> list[np.ndarray]:
+    return [
+        (values[:, rows].T @ values[:, inputs]).astype(np.float64)
+        for rows, inputs in blocks
+    ]
 
 
 @njit(cache=True, nogil=True)

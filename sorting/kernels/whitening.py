@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["BandedMatrix", "band", "local_whitening"]
+__all__ = ["BandedMatrix", "band", "band_blocks", "local_whitening"]
 
 RIDGE = 1e-2  # of the mean neighbourhood variance, keeps rank-deficient noise finite
 BLOCK_CHANNELS = 32  # of output: smaller ones multiply slower, larger ones more zeros
@@ -68,13 +68,11 @@ class BandedMatrix:
         cls, matrix: np.ndarray, block_size: int = BLOCK_CHANNELS
     ) -> "BandedMatrix":
         """Cut rows into blocks and keep the input channels that each one uses."""
-        n_channels = matrix.shape[0]
-        blocks = []
-        for start in range(0, n_channels, block_size):
-            rows = slice(start, min(start + block_size, n_channels))
-            inputs = band(np.any(matrix[rows] != 0, axis=0))
-            blocks.append((rows, inputs, np.ascontiguousarray(matrix[rows, inputs])))
-        return cls(n_channels, tuple(blocks))
+        blocks = [
+            (rows, inputs, np.ascontiguousarray(matrix[rows, inputs]))
+            for rows, inputs in band_blocks(matrix != 0, block_size)
+        ]
+        return cls(matrix.shape[0], tuple(blocks))
 
     def apply(self, traces: np.ndarray) -> np.ndarray:
         """Multiply each frame: ``traces @ matrix.T``.
@@ -134,3 +132,18 @@ def band(used: np.ndarray) -> slice | np.ndarray:
         return slice(0, 0)
     width = inputs[-1] + 1 - inputs[0]
     return slice(inputs[0], inputs[-1] + 1) if width <= 2 * inputs.size else inputs
+
+
+def band_blocks(
+    used: np.ndarray, block_size: int = BLOCK_CHANNELS
+) -> list[tuple[slice, slice | np.ndarray]]:
+    """Cut the rows of a sparse matrix into blocks, with the columns of each.
+
+    Parameters
+    ----------
+    used : bool (n_channels, n_channels)
+    block_size : int
+    """
+    starts = range(0, len(used), block_size)
+    rows = [slice(start, min(start + block_size, len(used))) for start in starts]
+    return [(some, band(used[some].any(axis=0))) for some in rows]

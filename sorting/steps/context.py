@@ -1,6 +1,7 @@
 """What every step is given."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ class Context:
         """Channels that are analysed."""
         return self.probe.n_channels
 
-    @property
+    @cached_property
     def distance_um(self) -> np.ndarray:
         """Distances between contacts, infinite between shanks."""
         positions = self.probe.contact_positions
@@ -83,7 +84,18 @@ class Whitener:
         self.front_end = front_end
         self.matrix = BandedMatrix.from_dense(matrix)
 
-    def read(self, index: int, margin: int = 0) -> tuple[Piece, np.ndarray]:
-        """Return the filtered piece and its whitened traces, both with margin."""
+    def read(
+        self, index: int, margin: int = 0, lead: int = 0
+    ) -> tuple[Piece, np.ndarray]:
+        """Return the filtered piece and its whitened traces, both with margin.
+
+        A stream begins with `lead` frames of zeros: windows may begin before it.
+        """
         piece = self.front_end.read(index, margin)
+        if lead and piece.at_start:
+            piece = replace(
+                piece,
+                traces=np.pad(piece.traces, ((lead, 0), (0, 0))),
+                first_frame=piece.first_frame - lead,
+            )
         return piece, self.matrix.apply(piece.traces)

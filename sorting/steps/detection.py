@@ -114,12 +114,9 @@ class _Detector:
         self, index: int, wanted: Callable[[np.ndarray], np.ndarray]
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the peaks whose trough lies in the core, features of those wanted."""
-        piece, traces = self.whitener.read(index, 2 * self.width)
-        lead = self.width if piece.at_start else 0
-        if lead:  # windows may begin before the stream
-            traces = np.pad(traces, ((lead, 0), (0, 0)))
+        piece, traces = self.whitener.read(index, 2 * self.width, lead=self.width)
         frames, channels, energy = self._peaks(traces)
-        times = frames + piece.first_frame - lead
+        times = frames + piece.first_frame
         keep = self._belong(piece, times, traces, frames, channels)
         frames, channels, times = frames[keep], channels[keep], times[keep]
         peaks = self._describe(energy[keep], channels, times)

@@ -75,14 +75,11 @@ class _Matcher:
         width = self.basis.shape[1]
         if not len(self.coefficients):
             return np.empty(0, SPIKE)
-        piece, traces = self.whitener.read(index, MARGIN * width)
-        lead = width if piece.at_start else 0
-        if lead:  # windows may begin before the stream
-            traces = np.pad(traces, ((lead, 0), (0, 0)))
+        piece, traces = self.whitener.read(index, MARGIN * width, lead=width)
         correlation = correlate(traces, self.basis, self.coefficients, self.stride)
         spikes = self._place(correlation)
         spikes = spikes[self._plausible(traces, spikes["time"])]
-        spikes["time"] += piece.first_frame - lead + self.before
+        spikes["time"] += piece.first_frame + self.before
         inside = (spikes["time"] >= piece.t_start) & (spikes["time"] < piece.t_stop)
         return spikes[inside & self.context.front_end.alive(spikes["time"])]
 

@@ -7,7 +7,7 @@ import numpy as np
 from circus_io.parallel import sum_integers
 from sorting.bank import make_bank
 from sorting.chunk_map import own_items
-from sorting.kernels.basis import correlations, fit_basis
+from sorting.kernels.basis import correlations, fit_basis, reduce_basis
 from sorting.kernels.mixtures import find_mixtures
 from sorting.kernels.neighbours import nearest_channels
 from sorting.kernels.overlaps import overlap_table
@@ -21,6 +21,7 @@ from sorting.kernels.template_shapes import (
     support_mask,
     template_norms,
 )
+from sorting.steps.clustering import MAX_SNIPPETS
 from sorting.steps.context import Context, Whitener
 
 __all__ = ["run"]
@@ -44,13 +45,12 @@ class _Averages:
     """Wide averages of the clusters, on the channels near each.
 
     `whitened` and `filtered` are (n_clusters, n_wide, n_local); `channels` is
-    (n_clusters, n_local), -1 where a shank has fewer; `counts` are the spikes behind.
+    (n_clusters, n_local), -1 where a shank has fewer.
     """
 
     whitened: np.ndarray
     filtered: np.ndarray
     channels: np.ndarray
-    counts: np.ndarray
 
 
 def _average(context: Context, clusters: dict) -> _Averages | None:
@@ -76,7 +76,7 @@ def _average(context: Context, clusters: dict) -> _Averages | None:
         np.add.at(counts, owners[mine], 1)
     counts = sum_integers(context.comm, counts)
     means = [_mean_over_ranks(context, part, counts) for part in sums]
-    return None if context.comm.rank else _Averages(*means, near, counts)
+    return None if context.comm.rank else _Averages(*means, near)
 
 
 def _mean_over_ranks(context: Context, sums: np.ndarray, counts: np.ndarray):
@@ -104,7 +104,7 @@ def _make_templates(context, clusters, averages) -> dict[str, np.ndarray]:
     starts, _ = recentre(averages.whitened, before, n_frames)
     centred = _cut(averages.whitened, starts, n_frames)
     supported = _supported(centred, averages.channels)
-    basis = _basis_of(supported, averages.counts, n_frames)
+    basis = _basis_of(supported, n_frames)
     coefficients = _project(supported, averages.channels, basis, context.n_channels)
     sets, lags = _find_duplicates(context, coefficients, basis, clusters["size"])
     groups = [np.flatnonzero(sets == s) for s in range(int(sets.max(initial=-1)) + 1)]
@@ -114,10 +114,18 @@ def _make_templates(context, clusters, averages) -> dict[str, np.ndarray]:
     ]
     merged = [m for m in merged if m.norm >= config.templates.min_norm]
     merged = _without_mixtures(context, merged, basis)
+    sizes = np.array([m.size for m in merged], np.int64)
+    basis, coefficients = reduce_basis(
+        basis,
+        _dense(merged, context.n_channels, basis.shape[0]),
+        1 / np.clip(sizes, 1, MAX_SNIPPETS),
+        ENERGY,
+        COMPONENTS[0],
+    )
     return {
         "basis": basis,
-        "coefficients": _dense(merged, context.n_channels, basis.shape[0]),
-        "size": np.array([m.size for m in merged], np.int64),
+        "coefficients": coefficients,
+        "size": sizes,
         "ptr": np.cumsum([0, *(m.channels.size for m in merged)]).astype(np.int64),
         "channels": np.concatenate(
             [np.zeros(0, np.int32), *(m.channels for m in merged)]
@@ -209,18 +217,12 @@ def _supported(waveforms: np.ndarray, channels: np.ndarray) -> np.ndarray:
     return waveforms * ((peaks > MIN_PEAK) & (channels >= 0))[:, None, :]
 
 
-def _basis_of(waveforms: np.ndarray, counts: np.ndarray, n_frames: int) -> np.ndarray:
-    """Fit the basis to the templates themselves: they are what is to be explained.
-
-    Each still has the noise of its average, white and of variance 1 / count: counted as
-    signal it would fill the basis.
-    """
+def _basis_of(waveforms: np.ndarray, n_frames: int) -> np.ndarray:
+    """Fit the basis to the templates themselves: they are what is to be explained."""
     least, most = COMPONENTS
     rows = waveforms.transpose(0, 2, 1).reshape(-1, n_frames)
-    used = np.any(rows != 0, axis=1)
-    variance = np.repeat(1 / np.maximum(counts, 1), waveforms.shape[2])[used]
-    noise = variance.mean() * np.eye(n_frames) if used.any() else 0
-    basis, energy = fit_basis(rows[used], noise, min(most, n_frames))
+    rows = rows[np.any(rows != 0, axis=1)]
+    basis, energy = fit_basis(rows, np.zeros((n_frames, n_frames)), min(most, n_frames))
     enough = int(np.searchsorted(energy, ENERGY)) + 1
     return basis[: max(least, enough)]
 

@@ -2,17 +2,19 @@
 
 import numpy as np
 
+from sorting.chunk_map import each_item
 from sorting.kernels.basis import fit_basis
 from sorting.kernels.detection import local_peaks
 from sorting.kernels.neighbours import neighbour_lists
 from sorting.kernels.noise import masked_covariance, noise_level
 from sorting.kernels.prototypes import default_waveforms, prototypes, snippets
-from sorting.kernels.whitening import local_whitening
+from sorting.kernels.whitening import band_blocks, local_whitening
 from sorting.steps.context import Context, Whitener
 
 __all__ = ["run"]
 
 NOISE_CHUNKS = 20  # about as many seconds
+LEVEL_FRAMES = 8192  # of a chunk for its levels: an error of 1 %, less over all chunks
 MIN_SNIPPETS = 500  # read more chunks until the basis rests on this many
 MAX_SNIPPETS = 20000
 N_COMPONENTS = 8  # enough for features; templates get a basis of their own
@@ -24,10 +26,11 @@ SNIPPET_THRESHOLD = 5.0  # noise sd; only clear spikes shape the basis
 def run(context: Context) -> dict[str, np.ndarray]:
     """Return noise levels, whitening matrix, basis and detection prototypes."""
     chunks = context.sample_chunks(NOISE_CHUNKS)
-    levels = _noise_levels(context, chunks)
-    matrix = _whitening_matrix(context, chunks, levels)
-    waveforms, peaks = _spike_waveforms(context, matrix)
     config = context.config.whitening
+    near = context.distance_um <= (config.radius_um if config.spatial else 0.0)
+    levels, covariance = _measure_noise(context, chunks, near)
+    matrix = _whitening_matrix(covariance, levels, near)
+    waveforms, peaks = _spike_waveforms(context, matrix)
     noise = np.eye(config.template_frames)
     if len(peaks) < MIN_SNIPPETS // 10:
         waveforms = peaks = default_waveforms(
@@ -54,39 +57,50 @@ def _quiet_core(context: Context, index: int) -> np.ndarray:
     return piece.core[context.front_end.alive(np.arange(piece.t_start, piece.t_stop))]
 
 
-def _noise_levels(context: Context, chunks: np.ndarray) -> np.ndarray:
-    """Median robust sd over the chunks that have any; 0 marks a dead channel."""
-    per_chunk = context.map_chunks(
-        lambda index: noise_level(_quiet_core(context, index)), chunks
-    )
-    levels = np.array(per_chunk).reshape(-1, context.n_channels)
-    if not levels.any():
-        return np.zeros(context.n_channels)
-    levels = np.ma.median(np.ma.masked_equal(levels, 0), axis=0).filled(0)
+def _measure_noise(context: Context, chunks: np.ndarray, near: np.ndarray):
+    """Return noise levels (C,) and the covariance (C, C) of near channels.
+
+    In each chunk a channel is quiet by the level it has there, so that every chunk is
+    read once.
+    """
+    config = context.config.whitening
+    blocks = band_blocks(near)
+
+    def measure(index):
+        traces = _quiet_core(context, index)
+        levels = noise_level(traces[:: max(1, len(traces) // LEVEL_FRAMES)])
+        limits = config.event_threshold, config.exclude_frames
+        return levels, masked_covariance(traces, levels, *limits, blocks)
+
+    per_chunk = [np.zeros(context.n_channels)]
+    products = [np.zeros(near[rows][:, inputs].shape) for rows, inputs in blocks]
+    counts = [np.zeros(part.shape) for part in products]
+    for levels, sums in each_item(measure, chunks, context.comm, context.progress):
+        per_chunk.append(levels)
+        for total, part in zip(products + counts, sums[0] + sums[1], strict=True):
+            total += part
+    covariance = np.zeros(near.shape)
+    for (rows, inputs), product, count in zip(blocks, products, counts, strict=True):
+        covariance[rows, inputs] = product / np.maximum(count, 1)
+    return _typical_levels(np.array(per_chunk)), covariance
+
+
+def _typical_levels(per_chunk: np.ndarray) -> np.ndarray:
+    """Median over the chunks that have any; 0 marks a dead channel."""
+    if not per_chunk.any():
+        return np.zeros(per_chunk.shape[1])
+    levels = np.ma.median(np.ma.masked_equal(per_chunk, 0), axis=0).filled(0)
     typical = np.median(levels[levels > 0])
     return np.where(levels > DEAD_FRACTION * typical, levels, 0.0)
 
 
-def _whitening_matrix(context, chunks, levels) -> np.ndarray:
-    config = context.config.whitening
+def _whitening_matrix(covariance, levels, near) -> np.ndarray:
     alive = levels > 0
-    sums = context.map_chunks(
-        lambda index: masked_covariance(
-            _quiet_core(context, index),
-            levels,
-            config.event_threshold,
-            config.exclude_frames,
-        ),
-        chunks,
-    )
-    products = sum((s[0] for s in sums), np.zeros((levels.size, levels.size)))
-    counts = sum((s[1] for s in sums), np.zeros((levels.size, levels.size)))
-    covariance = products / np.maximum(counts, 1)
+    covariance = covariance.copy()
     np.fill_diagonal(covariance, np.where(alive, covariance.diagonal(), 0))
     unmeasured = alive & (covariance.diagonal() == 0)
     covariance[unmeasured, unmeasured] = levels[unmeasured] ** 2
-    radius = config.radius_um if config.spatial else 0.0
-    return local_whitening(covariance, context.distance_um <= radius)
+    return local_whitening(covariance, near)
 
 
 def _spike_waveforms(context, matrix) -> tuple[np.ndarray, np.ndarray]:

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import pytest
 
 from circus_io.parallel import SerialComm
-from sorting.chunk_map import map_items, own_items, silent
+from sorting.chunk_map import each_item, map_items, own_items, silent
 
 
 @pytest.mark.parametrize("items", [[], [4], list(range(11)), [2, 3, 7, 19]])
@@ -48,6 +48,20 @@ def test_one_rank_is_the_root():
 def test_an_error_of_an_item_is_raised():
     with pytest.raises(ZeroDivisionError):
         map_items(lambda item: 1 // item, [1, 0], SerialComm())
+
+
+def test_each_item_is_computed_when_it_is_asked_for():
+    seen, reports = [], []
+    results = each_item(
+        lambda item: seen.append(item) or 10 * item,
+        [1, 4, 9],
+        SerialComm(),
+        lambda *done: reports.append(done),
+    )
+    assert next(results) == 10
+    assert seen == [1]
+    assert list(results) == [40, 90]
+    assert reports == [(0, 3), (1, 3), (2, 3), (3, 3)]
 
 
 def test_silence():

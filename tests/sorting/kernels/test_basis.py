@@ -6,6 +6,7 @@ from sorting.kernels.basis import (
     correlations,
     fit_basis,
     project_windows,
+    reduce_basis,
     shift_waveforms,
 )
 
@@ -156,6 +157,42 @@ def correlated(traces: np.ndarray, basis: np.ndarray) -> np.ndarray:
             for column in padded.T
         ]
     )
+
+
+def mixed_coefficients(noise_sd: float) -> tuple[np.ndarray, np.ndarray]:
+    """Templates in a plane of six components, and noise in all of them."""
+    rng = np.random.default_rng(8)
+    basis, _ = fit_basis(family(), np.zeros((61, 61)), 6)
+    plane = np.linalg.qr(rng.normal(size=(6, 2)))[0].T
+    coefficients = rng.normal(0, 10, (30, 8, 2)) @ plane
+    coefficients += rng.normal(0, noise_sd, coefficients.shape)
+    coefficients[:, 5:] = 0
+    return basis, coefficients.astype(np.float32)
+
+
+def test_reduced_basis_keeps_the_templates():
+    basis, coefficients = mixed_coefficients(0.0)
+    templates = coefficients @ basis
+    for least in (1, 2):
+        other, reduced = reduce_basis(basis, coefficients, np.zeros(30), 0.999, least)
+        assert other.shape == (2, 61)
+        np.testing.assert_allclose(other @ other.T, np.eye(2), atol=1e-5)
+        np.testing.assert_allclose(reduced @ other, templates, atol=1e-3)
+    assert np.all(reduced[:, 5:] == 0)
+
+
+def test_reduced_basis_leaves_known_noise_out():
+    basis, coefficients = mixed_coefficients(2.0)
+    counted, _ = reduce_basis(basis, coefficients, np.zeros(30), 0.99, 1)
+    known, _ = reduce_basis(basis, coefficients, np.full(30, 4.0), 0.99, 1)
+    assert len(counted) > len(known) == 2
+
+
+def test_reduced_basis_of_nothing_keeps_the_least():
+    basis, coefficients = mixed_coefficients(1.0)
+    other, reduced = reduce_basis(basis, coefficients[:0], np.zeros(0), 0.9, 3)
+    assert other.shape == (3, 61)
+    assert reduced.shape == (0, 8, 3)
 
 
 def project(traces: np.ndarray, basis: np.ndarray, stride: int = 1) -> np.ndarray:
