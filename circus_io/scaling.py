@@ -98,9 +98,13 @@ def to_float32(raw: np.ndarray, gain: Any = 1.0, dtype_offset: float = 0) -> np.
     # taken away.
     exact = raw.dtype.itemsize <= 2 or raw.dtype.newbyteorder("=") == np.float32
     work = np.float32 if exact else np.float64
+    gain = gain.astype(work)
     traces = np.empty(raw.shape, dtype=work)
-    np.subtract(raw, work(dtype_offset), out=traces, dtype=work, casting="unsafe")
-    traces *= gain.astype(work)
+    if dtype_offset == 0:
+        np.multiply(raw, gain, out=traces, dtype=work, casting="unsafe")
+    else:
+        np.subtract(raw, work(dtype_offset), out=traces, dtype=work, casting="unsafe")
+        traces *= gain
     return traces.astype(np.float32, copy=False)
 
 

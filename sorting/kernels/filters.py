@@ -81,11 +81,12 @@ def band_pass(
         return traces.astype(np.float32)
     before = min(extend_before, n_frames - 1)
     after = min(extend_after, n_frames - 1)
-    extended = _extend_odd(traces, before, after)
+    extended = _extend_odd(traces, before, after) if before or after else traces
     steady = signal.sosfilt_zi(sos)
-    _filter_in_place(extended, sos, steady, False)
-    _filter_in_place(extended, sos, steady, True)
-    return extended[before : before + n_frames]
+    filtered = np.empty(extended.shape, np.float32)
+    _filter(extended, filtered, sos, steady, False)
+    _filter(filtered, filtered, sos, steady, True)
+    return filtered[before : before + n_frames]
 
 
 def _extend_odd(traces: np.ndarray, before: int, after: int) -> np.ndarray:
@@ -103,8 +104,8 @@ def _extend_odd(traces: np.ndarray, before: int, after: int) -> np.ndarray:
 
 
 @njit(cache=True, nogil=True)
-def _filter_in_place(traces, sos, steady, backward):
-    """One pass of direct-form-II-transposed biquads over time-major traces."""
+def _filter(traces, filtered, sos, steady, backward):
+    """One pass of direct-form-II-transposed biquads, which may be in place."""
     n_frames, n_channels = traces.shape
     n_sections = sos.shape[0]
     z1 = np.empty((n_sections, n_channels))
@@ -128,7 +129,7 @@ def _filter_in_place(traces, sos, steady, backward):
                 z2[section, channel] = b2 * x[channel] - a2 * y
                 x[channel] = y
         for channel in range(n_channels):
-            traces[frame, channel] = x[channel]
+            filtered[frame, channel] = x[channel]
 
 
 def subtract_median(traces: np.ndarray, groups: np.ndarray) -> np.ndarray:
