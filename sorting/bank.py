@@ -1,4 +1,4 @@
-"""The template bank: what fitting and mixture removal match with."""
+"""The template bank: what fitting and pruning match with."""
 
 import numpy as np
 

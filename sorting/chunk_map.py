@@ -19,7 +19,11 @@ def silent(done: int, total: int) -> None:
 
 
 def own_items(
-    items: Sequence[int], comm: Any, progress: Progress = silent
+    items: Sequence[int],
+    comm: Any,
+    progress: Progress = silent,
+    *,
+    sticky: bool = False,
 ) -> Iterator[int]:
     """Yield this rank's share of items, to whoever is free, and report progress.
 
@@ -32,8 +36,11 @@ def own_items(
     comm : SerialComm or mpi4py.MPI.Comm
     progress : callable
         Called with (items handed out before, items in all).
+    sticky : bool
+        Give the same items to the same rank each time: it keeps what it read for them.
     """
-    for number in share(len(items), comm):
+    fixed = range(comm.rank, len(items), comm.size)
+    for number in fixed if sticky else share(len(items), comm):
         progress(number, len(items))
         yield items[number]
     progress(len(items), len(items))
@@ -46,6 +53,7 @@ def map_items(
     progress: Progress = silent,
     *,
     root: int | None = None,
+    sticky: bool = False,
 ) -> list[Any]:
     """Apply a function to every item and gather the results in item order.
 
@@ -59,13 +67,16 @@ def map_items(
     progress : callable
     root : int, optional
         Only this rank gets the list; all ranks by default.
+    sticky : bool
+        As in `own_items`.
 
     Returns
     -------
     list
         Empty on ranks that are not `root`.
     """
-    mine = {item: function(item) for item in own_items(items, comm, progress)}
+    own = own_items(items, comm, progress, sticky=sticky)
+    mine = {item: function(item) for item in own}
     return gather_ordered(comm, mine, root=root)
 
 

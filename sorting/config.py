@@ -32,6 +32,7 @@ MAX_SAMPLE = 5000  # peaks per channel: more cost memory and find no more units
 
 SATURATION_MS = 2.0  # amplifiers need about so long to leave their limits
 
+AMPLITUDE_BOUNDS = (0.5, 2.0)  # of a spike, relative to the mean of its unit
 AMPLITUDE_SD = 0.1  # of the spikes of a unit, relative to their mean
 MIN_NORM = 6.5  # noise sd: about one false spike a day for an independent template
 
@@ -100,14 +101,17 @@ class ClusteringConfig:
 class TemplatesConfig:
     """Templates alike by at least `merge_similarity` are one unit.
 
-    One of which others together explain `mixture_explained` is a mixture of them.
+    One without which its spikes are explained but for `least_loss` of its squared norm
+    is none; amplitudes, gains and intervals in this trial are those of fitting.
     """
 
     merge_similarity: float
-    mixture_explained: float
-    mixture_bounds: tuple[float, float]
+    least_loss: float
+    amplitude_bounds: tuple[float, float]
     amplitude_sd: float
     min_norm: float
+    refractory_frames: int
+    seed: int
     max_lag_frames: int
     realign_frames: int
     radius_um: float
@@ -217,10 +221,12 @@ class SortingConfig:
             ),
             templates=TemplatesConfig(
                 merge_similarity=parameters.clustering.cc_merge - 0.03,
-                mixture_explained=parameters.clustering.cc_merge**2,
-                mixture_bounds=(0.7, 1.4),
+                least_loss=1 - parameters.clustering.cc_merge**2,
+                amplitude_bounds=AMPLITUDE_BOUNDS,
                 amplitude_sd=AMPLITUDE_SD,
                 min_norm=MIN_NORM,
+                refractory_frames=frames(EXCLUSION_MS),
+                seed=seed,
                 max_lag_frames=frames(EXCLUSION_MS),
                 realign_frames=frames(2.0),
                 radius_um=1.5 * radius,
@@ -285,12 +291,12 @@ def _chunk_frames(n_channels: int) -> int:
 
 
 def _fitting(parameters, frames) -> FittingConfig:
-    automatic = parameters.fitting.amp_auto
+    section = parameters.fitting
     return FittingConfig(
-        amplitude_bounds=(0.5, 2.0) if automatic else parameters.fitting.amp_limits,
+        amplitude_bounds=AMPLITUDE_BOUNDS if section.amp_auto else section.amp_limits,
         amplitude_sd=AMPLITUDE_SD,
         min_norm=MIN_NORM,
-        refractory_frames=frames(parameters.fitting.refractory),
+        refractory_frames=frames(section.refractory),
     )
 
 

@@ -43,15 +43,20 @@ def add_snippets(sums, traces, starts, templates, channels):
         First frame of each window, all inside of `traces`, and the template it is of.
     channels : int64 (n_templates, n_local_channels)
         Channels of each template; -1 adds nothing.
+
+    Notes
+    -----
+    Each sample is rounded as `quantise` does.
     """
     for spike in range(starts.size):
-        start, template = starts[spike], templates[spike]
-        for frame in range(sums.shape[1]):
-            row, total = traces[start + frame], sums[template, frame]
-            for local in range(total.size):
-                channel = channels[template, local]
-                if channel >= 0:
-                    total[local] += np.int64(np.rint(row[channel] * FIXED_POINT))
+        near = channels[templates[spike]]
+        total = sums[templates[spike]]
+        for frame in range(total.shape[0]):
+            row = traces[starts[spike] + frame]
+            for local in range(near.size):
+                if near[local] >= 0:
+                    scaled = np.float64(row[near[local]]) * FIXED_POINT
+                    total[frame, local] += np.int64(np.rint(scaled))
 
 
 def recentre(

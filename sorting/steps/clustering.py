@@ -11,13 +11,15 @@ from sorting.steps.detection import channel_file
 __all__ = ["run"]
 
 MAX_SNIPPETS = 300  # spikes that make a template
+N_CHANNELS = 7  # nearest to the peak: farther ones hold more of other spikes
 MIN_FEATURE_NORM = 5.0  # noise sd; a weaker mean is a cluster of noise
 
 
 def run(context: Context) -> dict[str, np.ndarray]:
     """Return the clusters: channel, size, and the spikes that stand for each."""
+    n_features = N_CHANNELS * len(context.store.load("whitening")["basis"])
     per_channel = map_items(
-        lambda channel: _cluster_channel(context, channel),
+        lambda channel: _cluster_channel(context, channel, n_features),
         range(context.n_channels),
         context.comm,
         context.progress,
@@ -32,12 +34,12 @@ def run(context: Context) -> dict[str, np.ndarray]:
     }
 
 
-def _cluster_channel(context: Context, channel: int) -> list[dict]:
+def _cluster_channel(context: Context, channel: int, n_features: int) -> list[dict]:
     config = context.config.clustering
     folder = context.store.parts("detection-peaks")
     with np.load(channel_file(folder, channel), allow_pickle=False) as file:
         times, keys = file["time"], file["key"]
-        features = file["features"].astype(np.float32)
+        features = file["features"][:, :n_features].astype(np.float32)
     if times.size < config.min_size:
         return []
     labels = cluster_features(features, config.n_dimensions, config.min_size)

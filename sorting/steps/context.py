@@ -19,6 +19,7 @@ __all__ = ["Context", "Whitener"]
 
 STAGE_NOISE = 1  # stages of the hash that draws samples, one number each
 STAGE_PEAKS = 2
+STAGE_PRUNING = 3
 STAGE_ARTEFACTS = 4
 
 
@@ -68,6 +69,14 @@ class Context:
         keys = hash_keys(self.config.whitening.seed, STAGE_NOISE, indices)
         order = bottom_k(np.zeros(indices.size, np.int64), keys, skip + n_chunks)
         return np.sort(indices[order[skip:]])
+
+    def chunks_with(self, times: np.ndarray) -> list[int]:
+        """List the chunks that hold any of these frames, rising."""
+        grid = self.front_end.grid
+        bounds = np.array([grid.bounds(i) for i in range(len(grid))]).reshape(-1, 2)
+        at = np.searchsorted(bounds[:, 0], times, side="right") - 1
+        at = at[(at >= 0) & (times < bounds[np.maximum(at, 0), 1])]
+        return np.unique(at).tolist()
 
 
 class Whitener:

@@ -5,10 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from circus_io.parallel import sum_integers
-from sorting.bank import make_bank
 from sorting.chunk_map import own_items
 from sorting.kernels.basis import correlations, fit_basis, reduce_basis
-from sorting.kernels.mixtures import find_mixtures
 from sorting.kernels.neighbours import nearest_channels
 from sorting.kernels.overlaps import overlap_table
 from sorting.kernels.template_shapes import (
@@ -23,6 +21,7 @@ from sorting.kernels.template_shapes import (
 )
 from sorting.steps.clustering import MAX_SNIPPETS
 from sorting.steps.context import Context, Whitener
+from sorting.steps.pruning import choose_windows, needed_templates
 
 __all__ = ["run"]
 
@@ -36,7 +35,11 @@ def run(context: Context) -> dict[str, np.ndarray]:
     """Return templates: coefficients on a basis of their own, and waveforms in µV."""
     clusters = context.store.load("clustering")
     averages = _average(context, clusters)
-    found = _make_templates(context, clusters, averages) if averages else None
+    basis, templates = None, []
+    if averages is not None:
+        basis, templates = _make_templates(context, clusters, averages)
+    kept = _needed(context, basis, templates)
+    found = _pack(context, basis, kept) if averages is not None else None
     return context.comm.bcast(found, root=0)
 
 
@@ -66,7 +69,8 @@ def _average(context: Context, clusters: dict) -> _Averages | None:
     times = clusters["times"] - config.realign_frames
     owners = np.repeat(np.arange(shape[0]), np.diff(clusters["ptr"]))
     whitener = Whitener(context.front_end, context.store.load("whitening")["matrix"])
-    for index in own_items(_chunks_of(context, times), context.comm, context.progress):
+    chunks = context.chunks_with(times)
+    for index in own_items(chunks, context.comm, context.progress):
         piece, whitened = whitener.read(index, width)
         starts = times - piece.first_frame
         mine = (times >= piece.t_start) & (times < piece.t_stop)
@@ -88,16 +92,8 @@ def _mean_over_ranks(context: Context, sums: np.ndarray, counts: np.ndarray):
     return means
 
 
-def _chunks_of(context: Context, times: np.ndarray) -> list[int]:
-    """List the chunks that hold the start of any window, rising."""
-    grid = context.front_end.grid
-    bounds = np.array([grid.bounds(i) for i in range(len(grid))]).reshape(-1, 2)
-    at = np.searchsorted(bounds[:, 0], times, side="right") - 1
-    at = at[(at >= 0) & (times < bounds[np.maximum(at, 0), 1])]
-    return np.unique(at).tolist()
-
-
-def _make_templates(context, clusters, averages) -> dict[str, np.ndarray]:
+def _make_templates(context, clusters, averages) -> tuple[np.ndarray, list]:
+    """Align the averages, join those of one unit; basis and templates."""
     config = context.config
     n_frames = config.whitening.template_frames
     before = config.whitening.frames_before
@@ -109,15 +105,30 @@ def _make_templates(context, clusters, averages) -> dict[str, np.ndarray]:
     sets, lags = _find_duplicates(context, coefficients, basis, clusters["size"])
     groups = [np.flatnonzero(sets == s) for s in range(int(sets.max(initial=-1)) + 1)]
     merged = [
-        _join(averages, g, starts[g] + lags[g], clusters["size"][g], context, basis)
+        _join(averages, g, starts[g] + lags[g], clusters, context, basis)
         for g in groups
     ]
-    merged = [m for m in merged if m.norm >= config.templates.min_norm]
-    merged = _without_mixtures(context, merged, basis)
-    sizes = np.array([m.size for m in merged], np.int64)
+    return basis, [m for m in merged if m.norm >= config.templates.min_norm]
+
+
+def _needed(context, basis, templates) -> list["_Template"]:
+    """Leave out what the other templates explain: collisions, residues, doubles."""
+    given = (
+        _dense(templates, context.n_channels, 0 if basis is None else len(basis)),
+        basis,
+        np.array([template.size for template in templates], np.int64),
+        [choose_windows(context, template.times) for template in templates],
+    )
+    kept = needed_templates(context, *context.comm.bcast(given, root=0))
+    return [t for t, needed in zip(templates, kept, strict=False) if needed]
+
+
+def _pack(context, basis, templates) -> dict[str, np.ndarray]:
+    none = np.zeros((0, basis.shape[1]), np.float32)
+    sizes = np.array([t.size for t in templates], np.int64)
     basis, coefficients = reduce_basis(
         basis,
-        _dense(merged, context.n_channels, basis.shape[0]),
+        _dense(templates, context.n_channels, basis.shape[0]),
         1 / np.clip(sizes, 1, MAX_SNIPPETS),
         ENERGY,
         COMPONENTS[0],
@@ -126,29 +137,12 @@ def _make_templates(context, clusters, averages) -> dict[str, np.ndarray]:
         "basis": basis,
         "coefficients": coefficients,
         "size": sizes,
-        "ptr": np.cumsum([0, *(m.channels.size for m in merged)]).astype(np.int64),
+        "ptr": np.cumsum([0, *(t.channels.size for t in templates)]).astype(np.int64),
         "channels": np.concatenate(
-            [np.zeros(0, np.int32), *(m.channels for m in merged)]
+            [np.zeros(0, np.int32), *(t.channels for t in templates)]
         ).astype(np.int32),
-        "waveforms": np.concatenate(
-            [np.zeros((0, n_frames), np.float32), *(m.filtered for m in merged)]
-        ),
+        "waveforms": np.concatenate([none, *(t.filtered for t in templates)]),
     }
-
-
-def _without_mixtures(context, templates, basis) -> list["_Template"]:
-    coefficients = _dense(templates, context.n_channels, basis.shape[0])
-    config = context.config.templates
-    bank = make_bank(
-        coefficients,
-        basis,
-        bounds=config.mixture_bounds,
-        amplitude_sd=config.amplitude_sd,
-        min_norm=config.min_norm,
-    )
-    sizes = np.array([template.size for template in templates])
-    mixed = find_mixtures(bank, sizes, config.mixture_explained)
-    return [t for t, is_mixed in zip(templates, mixed, strict=True) if not is_mixed]
 
 
 def _dense(templates, n_channels: int, n_components: int) -> np.ndarray:
@@ -158,12 +152,16 @@ def _dense(templates, n_channels: int, n_components: int) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class _Template:
-    """A template on its support: coefficients (n, P), waveforms in µV (n, T)."""
+    """A template on its support: coefficients (n, P), waveforms in µV (n, T).
+
+    `times` are the first frames of the spikes that make it.
+    """
 
     channels: np.ndarray
     coefficients: np.ndarray
     filtered: np.ndarray
     size: int
+    times: np.ndarray
 
     @property
     def norm(self) -> float:
@@ -175,9 +173,16 @@ class _Template:
         return spread
 
 
-def _join(averages, members, starts, sizes, context, basis) -> _Template:
+def _join(averages, members, starts, clusters, context, basis) -> _Template:
     """Average the clusters of one unit, aligned, on all channels near any of them."""
     n_frames = basis.shape[1]
+    sizes = clusters["size"][members]
+    moved = starts - context.config.templates.realign_frames
+    ptr = clusters["ptr"]
+    times = [
+        clusters["times"][ptr[k] : ptr[k + 1]] + shift
+        for k, shift in zip(members, moved, strict=True)
+    ]
     whitened, filtered = (
         average_sets(
             _spread(source[members], averages.channels[members], context.n_channels),
@@ -195,6 +200,7 @@ def _join(averages, members, starts, sizes, context, basis) -> _Template:
         (basis @ whitened[:, channels]).T.astype(np.float32),
         filtered[:, channels].T.astype(np.float32),
         int(sizes.sum()),
+        np.concatenate(times),
     )
 
 

@@ -17,6 +17,15 @@ def test_ranks_share_the_items_without_gap_or_double(items, n_ranks):
 
 
 @pytest.mark.parametrize("n_ranks", [1, 3])
+def test_sticky_items_go_to_the_same_rank_each_time(n_ranks):
+    items = [2, 3, 7, 19]
+    for rank in range(n_ranks):
+        comm = SimpleNamespace(rank=rank, size=n_ranks)
+        shares = [list(own_items(items, comm, sticky=True)) for _ in range(2)]
+        assert shares[0] == shares[1] == items[rank::n_ranks]
+
+
+@pytest.mark.parametrize("n_ranks", [1, 3])
 @pytest.mark.parametrize("n_items", [0, 1, 7])
 def test_progress_rises_to_the_number_of_items(n_items, n_ranks):
     reports = []

@@ -1,14 +1,15 @@
-"""Sums of two units are told from units, and from near twins."""
+"""Sums and residues of units are told from units by what spikes lose without them."""
 
 import numpy as np
 import pytest
 
 from sorting.kernels.basis import correlations
 from sorting.kernels.matching import Bank
-from sorting.kernels.mixtures import find_mixtures
+from sorting.kernels.mixtures import expendable, loss_without, related, restrict
 from sorting.kernels.overlaps import overlap_table
 
-T, N_CHANNELS = 41, 10
+T, N_CHANNELS, N_FRAMES = 41, 10, 123
+LAM = 100.0
 
 
 def unit(channel, width, size=15.0):
@@ -28,52 +29,130 @@ def later(template, frames):
     return moved
 
 
-def judge(templates, sizes, explained=0.9):
-    full = np.array(templates)
-    rows = full.transpose(0, 2, 1).reshape(-1, T)
-    basis = np.linalg.svd(rows, full_matrices=False)[2][:8].astype(np.float32)
-    coefficients = np.einsum("ktc,pt->kcp", full, basis).astype(np.float32)
-    table = overlap_table(coefficients, correlations(basis))
-    n = len(full)
-    bank = Bank(
-        norms=(coefficients.astype(float) ** 2).sum(axis=(1, 2)),
-        lams=np.full(n, 100.0),
-        floors=np.full(n, 42.0),
-        a_min=np.full(n, 0.5),
-        a_max=np.full(n, 2.0),
-        ptr=table.ptr,
-        neighbours=table.neighbours,
-        overlaps=table.values,
-    )
-    return find_mixtures(bank, np.array(sizes), explained).tolist()
+class Case:
+    """Templates with their bank, on a basis that holds them all."""
+
+    def __init__(self, *templates):
+        self.templates = np.array(templates)
+        rows = self.templates.transpose(0, 2, 1).reshape(-1, T)
+        self.basis = np.linalg.svd(rows, full_matrices=False)[2][:20]
+        self.coefficients = np.einsum("ktc,pt->kcp", self.templates, self.basis)
+        table = overlap_table(
+            self.coefficients.astype(np.float32), correlations(self.basis)
+        )
+        n = len(templates)
+        self.bank = Bank(
+            norms=(self.templates**2).sum(axis=(1, 2)),
+            lams=np.full(n, LAM),
+            floors=np.full(n, 20.0),
+            a_min=np.full(n, 0.5),
+            a_max=np.full(n, 2.0),
+            ptr=table.ptr,
+            neighbours=table.neighbours,
+            overlaps=table.values,
+        )
+
+    def correlation(self, *placed):
+        """Correlate templates with traces that hold (waveform, frame, amplitude)."""
+        traces = np.zeros((N_FRAMES + T - 1, N_CHANNELS))
+        for waveform, frame, amplitude in placed:
+            traces[frame : frame + T] += amplitude * waveform
+        windows = np.lib.stride_tricks.sliding_window_view(traces, T, axis=0)
+        return np.einsum("sct,ktc->ks", windows, self.templates).astype(np.float32)
+
+    def loss(self, k, *placed):
+        """What is lost without k, relative to its squared norm, and what is used."""
+        loss, used = loss_without(self.correlation(*placed), self.bank, k, 10)
+        return loss / self.bank.norms[k], np.flatnonzero(used).tolist()
 
 
 A, B = unit(2, 2.0), unit(6, 2.8)
 
 
+def test_a_lone_spike_loses_the_norm_of_its_template():
+    loss, used = Case(A, B).loss(0, (A, 40, 1.0))
+    assert loss == pytest.approx(1.0, abs=1e-3)  # o = n for a spike that fits
+    assert used == []
+
+
+@pytest.mark.parametrize("amplitude", [0.8, 1.3])
+def test_the_loss_counts_the_prior(amplitude):
+    case = Case(A, B)
+    norm = case.bank.norms[0]
+    expected = (amplitude * norm + LAM) ** 2 / (norm + LAM) - LAM
+    loss, _ = case.loss(0, (A, 40, amplitude))
+    assert loss * norm == pytest.approx(expected, rel=1e-3)
+
+
 @pytest.mark.parametrize("lag", [0, 3, 9])
-def test_a_rare_sum_of_two_units_is_a_mixture(lag):
-    assert judge([A, B, A + later(B, lag)], [900, 700, 40]) == [False, False, True]
+def test_collisions_do_without_a_template_of_their_own(lag):
+    loss, used = Case(A, B, A + later(B, lag)).loss(
+        2, (A, 40, 1.0), (B, 40 + lag + 2, 0.9)
+    )
+    assert loss < 0.02
+    assert used == [0, 1]
 
 
-def test_a_frequent_sum_is_a_unit_of_its_own():
-    assert judge([A, B, A + B], [900, 700, 800]) == [False] * 3
+def test_a_unit_is_needed_although_a_mixture_holds_it():
+    loss, _ = Case(A, B, A + B).loss(0, (A, 40, 1.0))
+    assert loss > 0.3
 
 
-def test_twins_of_other_size_are_no_mixtures():
-    assert judge([A, 1.2 * A, B], [900, 20, 700]) == [False] * 3
-
-
-def test_half_explained_is_not_explained():
+def test_neighbours_that_explain_half_do_not_replace_a_unit():
     other = unit(4, 4.5, 25.0)
-    assert judge([A, B, A + other], [900, 700, 10]) == [False] * 3
+    case = Case(A, B, A + other)
+    assert case.loss(2, (A + other, 40, 1.0))[0] > 0.5
 
 
-def test_a_sum_of_three_with_another_sum_present():
+def test_a_template_of_infinite_floor_takes_no_part():
+    case = Case(A, B, A + B)
+    case.bank.floors[1] = np.inf
+    loss, used = case.loss(2, (A, 40, 1.0), (B, 40, 1.0))
+    assert loss > 0.3
+    assert used == [0]
+
+
+def test_the_bank_is_left_as_it_was():
+    case = Case(A, B)
+    correlation = case.correlation((A, 40, 1.0))
+    before = correlation.copy()
+    loss_without(correlation, case.bank, 0, 10)
+    np.testing.assert_array_equal(case.bank.floors, 20.0)
+    np.testing.assert_array_equal(correlation, before)
+
+
+def test_related_are_those_that_share_energy():
+    far = unit(8, 2.0)
+    twin = 0.7 * A
+    case = Case(A, far, twin, A + B)
+    assert related(case.bank, 0).tolist() == [0, 2, 3]
+    assert related(case.bank, 1).tolist()[0] == 1
+
+
+def test_a_restricted_bank_is_that_of_its_templates():
     c = unit(4, 3.5)
-    templates = [A, B, c, A + B, A + B + c]
-    assert judge(templates, [900, 800, 700, 60, 10]) == [False] * 3 + [True] * 2
+    whole, part = Case(A, B, c, A + c), Case(A, c, A + c)
+    found = restrict(whole.bank, np.array([0, 2, 3]))
+    np.testing.assert_array_equal(found.ptr, part.bank.ptr)
+    np.testing.assert_array_equal(found.neighbours, part.bank.neighbours)
+    np.testing.assert_allclose(found.overlaps, part.bank.overlaps, atol=0.5)
+    np.testing.assert_array_equal(found.norms, whole.bank.norms[[0, 2, 3]])
 
 
-def test_no_and_one_template():
-    assert judge([A], [10]) == [False]
+def test_the_rarest_go_but_no_explanation_goes_with_them():
+    used = np.zeros((4, 4), bool)
+    used[0, 1] = used[1, 0] = True  # doubles of each other
+    used[2, 3] = True
+    losses, sizes = np.array([0.01, 0.02, 0.03, 0.5]), np.array([90, 80, 10, 5])
+    gone = expendable(losses, used, sizes, 0.1)
+    assert gone.tolist() == [False, True, True, False]
+
+
+def test_what_is_not_in_question_stays():
+    alone, sizes = np.zeros((2, 2), bool), np.array([5, 5])
+    assert not expendable(np.array([np.inf, 0.1]), alone, sizes, 0.1).any()
+
+
+def test_no_template():
+    none = np.zeros(0, np.int64)
+    assert expendable(np.zeros(0), np.zeros((0, 0), bool), none, 0.1).size == 0

@@ -76,6 +76,10 @@ def test_snippets_in_any_order_and_in_parts_give_the_same_sums():
     for part in np.array_split(order, 7):
         add_snippets(parts, traces, starts[part], templates[part], channels)
     np.testing.assert_array_equal(parts, once)
+    rounded = sum(
+        quantise(traces[s : s + 11, :3]) for s in starts[templates == 0].tolist()
+    )
+    np.testing.assert_array_equal(once[0], rounded)
 
 
 # windows ----------------------------------------------------------------------
