@@ -12,6 +12,7 @@ STEPS = (
     "filtering",
     "whitening",
     "detection",
+    "motion",
     "clustering",
     "templates",
     "fitting",
@@ -22,7 +23,7 @@ STEPS = (
 STEPS_ARE = f"steps are {', '.join(STEPS)}"
 
 # The clustering of SpyKING CIRCUS found the peaks and made the templates as well.
-CLASSIC_CLUSTERING = ("detection", "clustering", "templates")
+CLASSIC_CLUSTERING = ("detection", "motion", "clustering", "templates")
 
 ABSENT_STEPS = {
     "gathering": "a stopped run is not gathered but resumed: start it again as it was",
@@ -45,8 +46,8 @@ def parse_steps(method: str) -> tuple[str, ...]:
     ----------
     method : str
         For example ``"filtering,whitening,clustering"``. ``clustering`` stands for
-        detection, clustering and templates, as in classic commands, unless one of
-        these two is named as well.
+        detection, motion, clustering and templates, as in classic commands, unless
+        detection or templates is named as well.
 
     Raises
     ------

@@ -16,6 +16,7 @@ __all__ = [
     "FilteringConfig",
     "FittingConfig",
     "MergingConfig",
+    "MotionConfig",
     "SortingConfig",
     "TemplatesConfig",
     "WhiteningConfig",
@@ -90,6 +91,13 @@ class DetectionConfig:
 
 
 @dataclass(frozen=True)
+class MotionConfig:
+    """`correct` False takes the probe to stand still."""
+
+    correct: bool
+
+
+@dataclass(frozen=True)
 class ClusteringConfig:
     """`n_dimensions` principal axes at each level of splitting."""
 
@@ -154,6 +162,7 @@ class SortingConfig:
     filtering: FilteringConfig
     whitening: WhiteningConfig
     detection: DetectionConfig
+    motion: MotionConfig
     clustering: ClusteringConfig
     templates: TemplatesConfig
     fitting: FittingConfig
@@ -215,6 +224,7 @@ class SortingConfig:
                 max_per_channel=min(parameters.clustering.max_elts, MAX_SAMPLE),
                 seed=seed,
             ),
+            motion=MotionConfig(correct=parameters.circus.follow_drift),
             clustering=ClusteringConfig(
                 n_dimensions=min(parameters.clustering.sub_dim, 6),
                 min_size=max(15, parameters.clustering.n_abs_min),

@@ -22,6 +22,7 @@ from sorting.steps import (
     filtering,
     fitting,
     merging,
+    motion,
     templates,
     whitening,
 )
@@ -34,6 +35,7 @@ STEPS: dict[str, Callable[[Context], dict]] = {
     "filtering": filtering.run,
     "whitening": whitening.run,
     "detection": detection.run,
+    "motion": motion.run,
     "clustering": clustering.run,
     "templates": templates.run,
     "fitting": fitting.run,
@@ -128,6 +130,8 @@ class Run:
             return False
         if name == "detection":
             return detection.has_files(self.store, self.probe.n_channels)
+        if name == "motion":
+            return motion.has_files(self.store, self.probe.n_channels)
         wants_file = name == "filtering" and self.config.filtering.to_file
         return not wants_file or filtering.has_file(self.store)
 

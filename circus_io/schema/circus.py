@@ -15,3 +15,9 @@ class CircusSection(Section):
         used=True,
         since="0.1",
     )
+    follow_drift: bool = key(
+        True,
+        "Measure how the tissue moves along the probe and correct it where it does.",
+        used=True,
+        since="0.1",
+    )

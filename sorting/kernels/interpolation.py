@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-__all__ = ["fractional_taps", "parabola_vertex", "read_between"]
+__all__ = ["fractional_taps", "parabola_vertex", "parabola_vertices", "read_between"]
 
 TAPS = 8
 
@@ -53,3 +53,27 @@ def parabola_vertex(before, centre, after):
     if curvature >= 0:
         return 0.0
     return max(-0.5, min(0.5, 0.5 * (before - after) / curvature))
+
+
+def parabola_vertices(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Locate the maximum of each row between its samples.
+
+    Parameters
+    ----------
+    rows : float (..., n_samples)
+        At least three samples.
+
+    Returns
+    -------
+    best : int64 (...)
+        Largest sample that has two neighbours; the first one of equals.
+    offset : float64 (...)
+        What lies between it and the vertex, within half a sample.
+    """
+    best = rows[..., 1:-1].argmax(axis=-1) + 1
+    before, centre, after = (
+        np.take_along_axis(rows, (best + step)[..., None], axis=-1)[..., 0]
+        for step in (-1, 0, 1)
+    )
+    curvature = np.minimum(before - 2.0 * centre + after, -1e-12)
+    return best, np.clip(0.5 * (before - after) / curvature, -0.5, 0.5)

@@ -7,6 +7,7 @@ from sorting.kernels.clustering import cluster_features, core_members
 from sorting.kernels.sampling import bottom_k
 from sorting.steps.context import Context
 from sorting.steps.detection import channel_file
+from sorting.steps.motion import peak_folder
 
 __all__ = ["run"]
 
@@ -36,7 +37,7 @@ def run(context: Context) -> dict[str, np.ndarray]:
 
 def _cluster_channel(context: Context, channel: int, n_features: int) -> list[dict]:
     config = context.config.clustering
-    folder = context.store.parts("detection-peaks")
+    folder = peak_folder(context)
     with np.load(channel_file(folder, channel), allow_pickle=False) as file:
         times, keys = file["time"], file["key"]
         features = file["features"][:, :n_features].astype(np.float32)

@@ -63,6 +63,12 @@ class Context:
             function, indices, self.comm, progress or self.progress, root=root
         )
 
+    def chunks_of(self, times: np.ndarray) -> np.ndarray:
+        """Return the chunk of each global frame; one before a stream counts to it."""
+        grid = self.front_end.grid
+        starts = np.array([grid.bounds(index)[0] for index in range(len(grid))])
+        return np.maximum(np.searchsorted(starts, times, side="right") - 1, 0)
+
     def sample_chunks(self, n_chunks: int, skip: int = 0) -> np.ndarray:
         """Choose chunks by hash: the same ones whatever the number of ranks."""
         indices = np.arange(len(self.front_end))

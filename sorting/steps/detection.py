@@ -26,7 +26,16 @@ from sorting.peak_sample import PEAK, PeakSample, smallest
 from sorting.steps.context import STAGE_PEAKS, Context, Whitener
 from sorting.store import Store
 
-__all__ = ["channel_file", "has_files", "run"]
+__all__ = [
+    "CLASS_RATIO",
+    "N_CLASSES",
+    "N_FEATURE_CHANNELS",
+    "channel_file",
+    "has_files",
+    "read_peaks",
+    "run",
+    "store_by_channel",
+]
 
 N_CLASSES = 10  # of amplitude, each 1.35 times the one before
 CLASS_RATIO = 1.35
@@ -51,7 +60,7 @@ def run(context: Context) -> dict[str, np.ndarray]:
         peaks, features = detector.detect(index, sample.wanted)
         np.add.at(counts, (peaks["channel"], peaks["amplitude_class"]), 1)
         sample.add(peaks[sample.wanted(peaks)], features)
-    _store_by_channel(context, folder, sample, per_class)
+    store_by_channel(context, folder, sample, per_class)
     sample.path.unlink()
     return {"counts": sum_integers(context.comm, counts)}
 
@@ -71,9 +80,9 @@ def channel_file(folder: Path, channel: int) -> Path:
     return folder / f"channel-{channel:05d}.npz"
 
 
-def has_files(store: Store, n_channels: int) -> bool:
+def has_files(store: Store, n_channels: int, name: str = "detection-peaks") -> bool:
     """Tell whether the sampled peaks of all channels are there."""
-    folder = store.parts("detection-peaks")
+    folder = store.parts(name)
     there = None
     if store.comm.rank == 0:
         there = all(channel_file(folder, c).exists() for c in range(n_channels))
@@ -159,7 +168,7 @@ class _Detector:
         return features.reshape(frames.size, self.n_features)
 
 
-def _store_by_channel(
+def store_by_channel(
     context: Context, folder: Path, sample: PeakSample, per_class: int
 ) -> None:
     """Send each channel's peaks to the rank that owns it; owners write the files.
@@ -185,6 +194,24 @@ def _store_by_channel(
     comm.barrier()
 
 
+def read_peaks(context: Context, channel: int) -> tuple[np.ndarray, np.ndarray]:
+    """Read the sampled peaks of a channel.
+
+    Returns
+    -------
+    peaks : PEAK (n_peaks,)
+    features : float32 (n_peaks, n_features)
+    """
+    path = channel_file(context.store.parts("detection-peaks"), channel)
+    with np.load(path, allow_pickle=False) as file:
+        peaks = np.zeros(file["time"].size, PEAK)
+        for name in ("time", "key", "amplitude_class"):
+            peaks[name] = file[name]
+        peaks["channel"] = channel
+        return peaks, file["features"].astype(np.float32)
+
+
 def _write_peaks(path: Path, peaks: np.ndarray, features: np.ndarray) -> None:
     with path.open("wb") as file:
-        np.savez(file, time=peaks["time"], key=peaks["key"], features=features)
+        columns = {name: peaks[name] for name in ("time", "key", "amplitude_class")}
+        np.savez(file, features=features, **columns)

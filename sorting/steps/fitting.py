@@ -7,9 +7,11 @@ import numpy as np
 from sorting.bank import make_bank
 from sorting.chunk_map import own_items
 from sorting.kernels.correlation import coarsest_stride, correlate
-from sorting.kernels.matching import find_spikes
+from sorting.kernels.matching import Bank, find_spikes
 from sorting.kernels.refit import refit
 from sorting.kernels.spikes import SPIKE, without_duplicates
+from sorting.motion import Motion
+from sorting.moving_templates import MovingTemplates
 from sorting.spike_file import map_spikes, write_spikes
 from sorting.steps.context import Context, Whitener
 
@@ -58,26 +60,31 @@ class _Matcher:
         self.config = context.config.fitting
         self.before = context.config.whitening.frames_before
         self.basis = templates["basis"]
-        self.coefficients = templates["coefficients"]
-        self.bank = make_bank(
-            self.coefficients,
+        self.n_templates = len(templates["coefficients"])
+        motion = Motion.from_arrays(context.store.load("motion"))
+        self.templates = MovingTemplates(templates, motion, self._make_bank)
+        matrix = context.store.load("whitening")["matrix"]
+        self.whitener = Whitener(context.front_end, matrix)
+
+    def _make_bank(self, coefficients: np.ndarray) -> Bank:
+        return make_bank(
+            coefficients,
             self.basis,
             bounds=self.config.amplitude_bounds,
             amplitude_sd=self.config.amplitude_sd,
             min_norm=self.config.min_norm,
         )
-        self.stride = coarsest_stride(self.bank)
-        matrix = context.store.load("whitening")["matrix"]
-        self.whitener = Whitener(context.front_end, matrix)
 
     def match(self, index: int) -> np.ndarray:
         """Return the spikes whose trough lies in the core of a chunk."""
         width = self.basis.shape[1]
-        if not len(self.coefficients):
+        if not self.n_templates:
             return np.empty(0, SPIKE)
         piece, traces = self.whitener.read(index, MARGIN * width, lead=width)
-        correlation = correlate(traces, self.basis, self.coefficients, self.stride)
-        spikes = self._place(correlation)
+        coefficients, bank = self.templates.at(index)
+        stride = coarsest_stride(bank)
+        correlation = correlate(traces, self.basis, coefficients, stride)
+        spikes = self._place(correlation, bank)
         spikes = spikes[self._plausible(traces, spikes["time"])]
         spikes["time"] += piece.first_frame + self.before
         inside = (spikes["time"] >= piece.t_start) & (spikes["time"] < piece.t_stop)
@@ -92,14 +99,12 @@ class _Matcher:
         stops = np.minimum(starts + self.basis.shape[1], len(traces))
         return beyond[stops] == beyond[starts]
 
-    def _place(self, correlation: np.ndarray) -> np.ndarray:
+    def _place(self, correlation: np.ndarray, bank: Bank) -> np.ndarray:
         """Place templates, then fit overlapping ones together."""
         refractory = self.config.refractory_frames
-        found = find_spikes(correlation, self.bank, refractory, MAX_ROUNDS)
+        found = find_spikes(correlation, bank, refractory, MAX_ROUNDS)
         frames, units, shifts, amplitudes, _ = found
-        amplitudes, gains = refit(
-            correlation, self.bank, frames, units, shifts, amplitudes
-        )
+        amplitudes, gains = refit(correlation, bank, frames, units, shifts, amplitudes)
         spikes = np.empty(frames.size, SPIKE)
         spikes["time"], spikes["unit"] = frames, units
         spikes["shift"], spikes["amplitude"] = shifts, amplitudes

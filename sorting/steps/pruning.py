@@ -11,6 +11,7 @@ from sorting.kernels.matching import Bank
 from sorting.kernels.mixtures import expendable, loss_without, related, restrict
 from sorting.kernels.sampling import hash_keys
 from sorting.steps.context import STAGE_PRUNING, Context, Whitener
+from sorting.steps.motion import steady_front_end
 
 __all__ = ["choose_windows", "needed_templates"]
 
@@ -104,7 +105,7 @@ class _Trial:
         )
         self.chunks = self.context.chunks_with(self.times)
         matrix = self.context.store.load("whitening")["matrix"]
-        self.whitener = Whitener(self.context.front_end, matrix)
+        self.whitener = Whitener(steady_front_end(self.context), matrix)
 
     def losses(
         self, wanted: np.ndarray, kept: np.ndarray

@@ -21,7 +21,9 @@ from sorting.kernels.template_shapes import (
 )
 from sorting.steps.clustering import MAX_SNIPPETS
 from sorting.steps.context import Context, Whitener
+from sorting.steps.motion import steady_front_end, take_turns
 from sorting.steps.pruning import choose_windows, needed_templates
+from sorting.steps.tracking import track
 
 __all__ = ["run"]
 
@@ -29,6 +31,7 @@ MAX_CHANNELS = 48  # on which a template is looked for
 MIN_PEAK = 0.35  # noise sd of an averaged channel that belongs to the support
 ENERGY = 0.995  # of all templates, that their basis keeps
 COMPONENTS = (6, 12)
+DRIFT_ALLOWANCE = 0.12  # less alike: what is left of drift, where clusters take turns
 
 
 def run(context: Context) -> dict[str, np.ndarray]:
@@ -39,8 +42,9 @@ def run(context: Context) -> dict[str, np.ndarray]:
     if averages is not None:
         basis, templates = _make_templates(context, clusters, averages)
     kept = _needed(context, basis, templates)
-    found = _pack(context, basis, kept) if averages is not None else None
-    return context.comm.bcast(found, root=0)
+    packed = None if averages is None else _pack(context, basis, kept)
+    found, times, ptr = context.comm.bcast(packed, root=0)
+    return {**found, **track(context, found, times, ptr)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +72,8 @@ def _average(context: Context, clusters: dict) -> _Averages | None:
     counts = np.zeros(shape[0], np.int64)
     times = clusters["times"] - config.realign_frames
     owners = np.repeat(np.arange(shape[0]), np.diff(clusters["ptr"]))
-    whitener = Whitener(context.front_end, context.store.load("whitening")["matrix"])
+    matrix = context.store.load("whitening")["matrix"]
+    whitener = Whitener(steady_front_end(context), matrix)
     chunks = context.chunks_with(times)
     for index in own_items(chunks, context.comm, context.progress):
         piece, whitened = whitener.read(index, width)
@@ -102,7 +107,7 @@ def _make_templates(context, clusters, averages) -> tuple[np.ndarray, list]:
     supported = _supported(centred, averages.channels)
     basis = _basis_of(supported, n_frames)
     coefficients = _project(supported, averages.channels, basis, context.n_channels)
-    sets, lags = _find_duplicates(context, coefficients, basis, clusters["size"])
+    sets, lags = _find_duplicates(context, coefficients, basis, clusters)
     groups = [np.flatnonzero(sets == s) for s in range(int(sets.max(initial=-1)) + 1)]
     merged = [
         _join(averages, g, starts[g] + lags[g], clusters, context, basis)
@@ -123,7 +128,8 @@ def _needed(context, basis, templates) -> list["_Template"]:
     return [t for t, needed in zip(templates, kept, strict=False) if needed]
 
 
-def _pack(context, basis, templates) -> dict[str, np.ndarray]:
+def _pack(context, basis, templates):
+    """Return the templates, and the first frames of their spikes by template."""
     none = np.zeros((0, basis.shape[1]), np.float32)
     sizes = np.array([t.size for t in templates], np.int64)
     basis, coefficients = reduce_basis(
@@ -133,7 +139,7 @@ def _pack(context, basis, templates) -> dict[str, np.ndarray]:
         ENERGY,
         COMPONENTS[0],
     )
-    return {
+    found = {
         "basis": basis,
         "coefficients": coefficients,
         "size": sizes,
@@ -143,6 +149,8 @@ def _pack(context, basis, templates) -> dict[str, np.ndarray]:
         ).astype(np.int32),
         "waveforms": np.concatenate([none, *(t.filtered for t in templates)]),
     }
+    times = np.concatenate([np.zeros(0, np.int64), *(t.times for t in templates)])
+    return found, times, np.cumsum([0, *(t.times.size for t in templates)])
 
 
 def _dense(templates, n_channels: int, n_components: int) -> np.ndarray:
@@ -178,10 +186,8 @@ def _join(averages, members, starts, clusters, context, basis) -> _Template:
     n_frames = basis.shape[1]
     sizes = clusters["size"][members]
     moved = starts - context.config.templates.realign_frames
-    ptr = clusters["ptr"]
     times = [
-        clusters["times"][ptr[k] : ptr[k + 1]] + shift
-        for k, shift in zip(members, moved, strict=True)
+        _times(clusters, k) + shift for k, shift in zip(members, moved, strict=True)
     ]
     whitened, filtered = (
         average_sets(
@@ -202,6 +208,10 @@ def _join(averages, members, starts, clusters, context, basis) -> _Template:
         int(sizes.sum()),
         np.concatenate(times),
     )
+
+
+def _times(clusters: dict, row: int) -> np.ndarray:
+    return clusters["times"][clusters["ptr"][row] : clusters["ptr"][row + 1]]
 
 
 def _spread(waveforms, channels, n_channels: int) -> np.ndarray:
@@ -242,7 +252,7 @@ def _project(waveforms, channels, basis, n_channels) -> np.ndarray:
     return dense
 
 
-def _find_duplicates(context, coefficients, basis, sizes):
+def _find_duplicates(context, coefficients, basis, clusters):
     """Group clusters of the same unit; lag of each against the largest of its group."""
     config = context.config.templates
     overlaps = overlap_table(coefficients, correlations(basis))
@@ -250,6 +260,8 @@ def _find_duplicates(context, coefficients, basis, sizes):
     first, second, similarity, lag = pair_similarity(
         overlaps, norms, config.max_lag_frames
     )
+    sizes = clusters["size"]
+    similarity += DRIFT_ALLOWANCE * take_turns(context, clusters, first, second)
     sets = merge_sets(norms.size, first, second, similarity, config.merge_similarity)
     between = dict(zip(zip(first, second, strict=True), lag, strict=True))
     lags = np.zeros(norms.size, np.int64)

@@ -57,6 +57,21 @@ def files_with_gaps(folder):
     return folder / "rec_0.lab", recording
 
 
+def drifting_tissue(folder):
+    """32 channels, 40 s: all that follows from drift is done."""
+    recording = SyntheticRecording(
+        n_channels=32,
+        duration_s=40,
+        n_units=8,
+        snr_range=(8.0, 20.0),
+        rate_range_hz=(5.0, 12.0),
+        drift_um=15,
+        drift_period_s=40,
+        seed=3,
+    )
+    return recording.write(folder / "rec.dat"), recording
+
+
 def files_below(folder):
     """Every file but the log of run times, by its path."""
     paths = (path for path in folder.rglob("*") if path.is_file())
@@ -64,7 +79,7 @@ def files_below(folder):
     return {path.relative_to(folder): path.read_bytes() for path in kept}
 
 
-@pytest.mark.parametrize("write", [one_file, files_with_gaps])
+@pytest.mark.parametrize("write", [one_file, files_with_gaps, drifting_tissue])
 def test_all_files_of_a_sort_are_the_same_on_any_number_of_ranks(
     tmp_path, mpi_run, accuracy, write
 ):

@@ -129,8 +129,8 @@ def test_some_steps_only(tetrode, tmp_path):
         return result, sorted(p.stem for p in (folder / "steps").glob("*.json"))
 
     assert steps_run("whitening", "filtering") == (None, ["filtering", "whitening"])
-    _, done = steps_run("detection", "clustering", "templates")
-    assert set(done) == {*list(STEPS)[:5]}
+    _, done = steps_run("detection", "motion", "clustering", "templates")
+    assert set(done) == {*list(STEPS)[:6]}
     assert not list(folder.glob("*.hdf5"))
     assert steps_run("fitting")[0] is None
     result, _ = steps_run("merging")
