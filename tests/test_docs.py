@@ -166,7 +166,7 @@ def test_a_changed_parameter_repeats_what_the_page_says(readme, tmp_path):
     shutil.copytree(folder / "rec", tmp_path / "rec")
     first, trial, *_ = run_page(STEPS_AGAIN, tmp_path)
     assert repeated(first) == ["merging", "converting"]
-    assert len(repeated(trial)) == 8
+    assert len(repeated(trial)) == 9
     assert (tmp_path / "trial").is_dir()
 
 

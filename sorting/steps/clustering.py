@@ -1,5 +1,7 @@
 """Step 4: cluster the sampled peaks of each channel on its own."""
 
+from pathlib import Path
+
 import numpy as np
 
 from sorting.chunk_map import map_items
@@ -18,9 +20,10 @@ MIN_FEATURE_NORM = 5.0  # noise sd; a weaker mean is a cluster of noise
 
 def run(context: Context) -> dict[str, np.ndarray]:
     """Return the clusters: channel, size, and the spikes that stand for each."""
+    folder = peak_folder(context)
     n_features = N_CHANNELS * len(context.store.load("whitening")["basis"])
     per_channel = map_items(
-        lambda channel: _cluster_channel(context, channel, n_features),
+        lambda channel: _cluster_channel(context, folder, channel, n_features),
         range(context.n_channels),
         context.comm,
         context.progress,
@@ -35,9 +38,10 @@ def run(context: Context) -> dict[str, np.ndarray]:
     }
 
 
-def _cluster_channel(context: Context, channel: int, n_features: int) -> list[dict]:
+def _cluster_channel(
+    context: Context, folder: Path, channel: int, n_features: int
+) -> list[dict]:
     config = context.config.clustering
-    folder = peak_folder(context)
     with np.load(channel_file(folder, channel), allow_pickle=False) as file:
         times, keys = file["time"], file["key"]
         features = file["features"][:, :n_features].astype(np.float32)

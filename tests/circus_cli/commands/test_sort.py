@@ -39,7 +39,14 @@ def test_second_run_takes_up_what_is_there(circus, folder):
     circus("rec.dat", "-c", "1", "-m", "filtering,whitening,clustering")
     out = circus("rec.dat", "-c", "1").out
     resumed = [line.split()[0] for line in out.splitlines() if "from before" in line]
-    assert resumed == ["filtering", "whitening", "detection", "clustering", "templates"]
+    assert resumed == [
+        "filtering",
+        "whitening",
+        "detection",
+        "motion",
+        "clustering",
+        "templates",
+    ]
 
 
 def test_steps_that_reach_no_result_say_so(circus, folder):
