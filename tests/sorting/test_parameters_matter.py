@@ -77,6 +77,7 @@ CHANGES = {
     "merging.noise_limit": (1, {}),
     "converting.sparse_export": (False, {}),
     "converting.prelabelling": (True, {}),
+    "circus.follow_drift": ("False", {}),
     "circus.seed": (3, {}),
     "circus.filtered_file": (True, {}),
 }
