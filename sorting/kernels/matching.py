@@ -82,14 +82,15 @@ def find_spikes(correlation, bank, refractory_frames, max_rounds):
     """
     n_templates, n_frames = correlation.shape
     reach = (bank.overlaps.shape[1] + 1) // 2
-    best = np.zeros(n_frames)
-    which = np.full(n_frames, -1, np.int64)
+    best = np.zeros(n_frames, np.float32)
+    which = np.full(n_frames, -1, np.int32)
     forbidden = np.zeros((n_templates, n_frames), np.bool_)
-    least = _least_correlation(bank)
+    table = _gain_table(bank)
+    least = table[:, 5]
     hot = np.zeros((n_templates, n_frames // BLOCK + 1), np.bool_)
     for k in range(n_templates):
         _note_hot(correlation[k], least[k], 0, n_frames, hot[k])
-    _update_best(correlation, forbidden, bank, least, hot, 0, n_frames, best, which)
+    _update_best(correlation, forbidden, table, hot, 0, n_frames, best, which)
     frames = [0 for _ in range(0)]
     templates = [0 for _ in range(0)]
     values = [(0.0, 0.0, 0.0) for _ in range(0)]
@@ -99,7 +100,7 @@ def find_spikes(correlation, bank, refractory_frames, max_rounds):
         if picks.size == 0:
             break
         for frame in picks:
-            k = which[frame]
+            k = np.int64(which[frame])
             if forbidden[k, frame]:
                 continue  # by an earlier pick of this round
             shift, amplitude, gain = _best_fit(correlation[k], frame, bank, k)
@@ -114,9 +115,7 @@ def find_spikes(correlation, bank, refractory_frames, max_rounds):
             forbidden[k, start : frame + refractory_frames + 1] = True
         for frame in picks:
             start, stop = max(0, frame - stale), min(n_frames, frame + stale + 1)
-            _update_best(
-                correlation, forbidden, bank, least, hot, start, stop, best, which
-            )
+            _update_best(correlation, forbidden, table, hot, start, stop, best, which)
     return _ordered(frames, templates, values, n_templates)
 
 
@@ -144,13 +143,19 @@ def objective(b, norm, lam, a_min, a_max):
 
 
 @njit(cache=True, nogil=True)
-def _least_correlation(bank):
-    """Correlation below which the objective of a template cannot reach its floor."""
-    least = np.empty(bank.norms.size, np.float32)
+def _gain_table(bank):
+    """Lambda, n + lambda, bounds, floor and least correlation of each template.
+
+    Below its least correlation the objective of a template cannot reach its floor.
+    """
+    table = np.empty((bank.norms.size, 6), np.float32)
     for k in range(bank.norms.size):
         norm, lam, floor = bank.norms[k], bank.lams[k], bank.floors[k]
-        least[k] = np.float32((np.sqrt((floor + lam) * (norm + lam)) - lam) * BELOW)
-    return least
+        least = (np.sqrt((floor + lam) * (norm + lam)) - lam) * BELOW
+        table[k, 0], table[k, 1] = lam, norm + lam
+        table[k, 2], table[k, 3] = bank.a_min[k], bank.a_max[k]
+        table[k, 4], table[k, 5] = floor, least
+    return table
 
 
 @njit(cache=True, nogil=True)
@@ -158,43 +163,55 @@ def _note_hot(row, least, start, stop, hot):
     """Note which blocks that meet the frames start:stop hold anything above `least`."""
     for block in range(start // BLOCK, (stop - 1) // BLOCK + 1):
         n_above = 0
-        for frame in range(block * BLOCK, min((block + 1) * BLOCK, row.size)):
-            n_above += row[frame] > least
+        part = row[block * BLOCK : (block + 1) * BLOCK]
+        for frame in range(part.size):
+            n_above += part[frame] > least
         hot[block] = n_above > 0
 
 
 @njit(cache=True, nogil=True)
-def _update_best(correlation, forbidden, bank, least, hot, start, stop, best, which):
+def _update_best(correlation, forbidden, table, hot, start, stop, best, which):
     """Largest objective over templates for the frames start:stop; lower index wins."""
     best[start:stop] = 0.0
     which[start:stop] = -1
-    for k in range(bank.norms.size):
-        for block in range(start // BLOCK, (stop - 1) // BLOCK + 1):
+    low, high = start // BLOCK, (stop - 1) // BLOCK + 1
+    for k in range(table.shape[0]):
+        first, last = high, low  # blocks from the first hot one to the last
+        for block in range(low, high):
             if hot[k, block]:
-                _raise_best(
-                    correlation[k],
-                    forbidden[k],
-                    bank,
-                    k,
-                    least[k],
-                    max(start, block * BLOCK),
-                    min(stop, (block + 1) * BLOCK),
-                    best,
-                    which,
-                )
+                first, last = min(first, block), block + 1
+        if first < last:
+            begin, end = max(start, first * BLOCK), min(stop, last * BLOCK)
+            _raise_best(
+                correlation[k, begin:end],
+                forbidden[k, begin:end],
+                table[k],
+                np.int32(k),
+                best[begin:end],
+                which[begin:end],
+            )
 
 
 @njit(cache=True, nogil=True)
-def _raise_best(row, forbidden, bank, k, least, start, stop, best, which):
-    norm, lam, floor = bank.norms[k], bank.lams[k], bank.floors[k]
-    low, high = bank.a_min[k], bank.a_max[k]
-    for frame in range(start, stop):
-        if row[frame] <= least or forbidden[frame]:
-            continue
-        gain = objective(row[frame], norm, lam, low, high)
-        if gain > floor and gain > best[frame]:
-            best[frame] = gain
-            which[frame] = k
+def _raise_best(row, forbidden, of_template, k, best, which):
+    """Take template k where it gains most so far.
+
+    Without branches, so that it is compiled to vector instructions: that is why the
+    formula of `objective` stands here again, in float32.
+    """
+    lam, total = of_template[0], of_template[1]
+    low, high, floor = of_template[2], of_template[3], of_template[4]
+    inverse = np.float32(1) / total
+    for frame in range(row.size):
+        shifted = row[frame] + lam
+        a = shifted * inverse
+        a = low if a < low else a
+        a = high if a > high else a
+        gain = a * (shifted + shifted - a * total) - lam
+        least = best[frame] if best[frame] > floor else floor
+        better = (gain > least) & (not forbidden[frame])
+        best[frame] = gain if better else best[frame]
+        which[frame] = k if better else which[frame]
 
 
 @njit(cache=True, nogil=True)

@@ -48,6 +48,25 @@ def test_reading_and_filtering():
     assert ratios["band-pass"] > 1
 
 
+def test_kernels_beside_the_roofline():
+    text = run("kernels.py", "--quick")
+    assert_states_the_machine(text)
+    gemm, copy = map(
+        float, re.search(r"^roofline +(\d+) GFLOP/s .* (\d+) GB/s", text, re.M).groups()
+    )
+    assert gemm > 0
+    assert copy > 0
+    rows = re.findall(
+        rf"^(\S.*?)  +({NUMBER}) +({NUMBER}) +({NUMBER}) +({NUMBER})$", text, re.M
+    )
+    assert len(rows) == 6
+    for name, taken, least, share, _ in rows:
+        assert float(share) == pytest.approx(
+            float(least) / float(taken), rel=0.1, abs=0.01
+        ), name
+        assert float(share) < 1.5, name  # the copy of a cache may beat that of memory
+
+
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux")
 def test_cost_of_a_sort():
     text = run("sorting_cost.py", "--quick")
