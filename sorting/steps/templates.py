@@ -118,8 +118,8 @@ def _make_templates(context, clusters, averages) -> tuple[np.ndarray, list]:
 
 def _needed(context, basis, templates) -> list["_Template"]:
     """Leave out what the other templates explain: collisions, residues, doubles."""
-    given = (
-        _dense(templates, context.n_channels, 0 if basis is None else len(basis)),
+    given = basis is not None and (  # on rank 0
+        _dense(templates, context.n_channels, len(basis)),
         basis,
         np.array([template.size for template in templates], np.int64),
         [choose_windows(context, template.times) for template in templates],
