@@ -97,7 +97,7 @@ def _sum_spikes(context, basis, times, ptr, displacement, knots, channels):
 
 def _predict(context, templates, axis: int, knots, channels) -> np.ndarray:
     """Interpolate between contacts in µV, where channels are not mixed; whiten."""
-    matrix = context.store.read("whitening")["matrix"].astype(np.float64)
+    matrix = context.store.load("whitening")["matrix"].astype(np.float64)
     positions = positions_apart(context.probe)
     basis = templates["basis"].astype(np.float64)
     expected = np.zeros((len(channels), knots.size, channels.shape[1], len(basis)))
