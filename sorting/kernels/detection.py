@@ -4,17 +4,17 @@ import numpy as np
 from numba import njit
 
 from sorting.kernels.basis import Projector
+from sorting.kernels.correlation import interpolate, interpolation_error
 from sorting.kernels.whitening import BandedMatrix
 
 __all__ = [
     "coarsest_stride",
     "local_peaks",
     "matched_energy",
-    "refine_peaks",
     "spatial_filters",
 ]
 
-LEAST_SHARE = 0.85  # of the energy of a peak that lies between two correlations
+MAX_ERROR = 0.02  # of the energy of a peak
 
 
 def spatial_filters(
@@ -72,11 +72,11 @@ def matched_energy(
         From `spatial_filters`.
     polarity : {"negative", "positive", "both"}
     stride : int
-        Compute every so many frames; from `coarsest_stride`.
+        Compute every so many frames, from `coarsest_stride`, and interpolate.
 
     Returns
     -------
-    float32 (n_channels, ceil(n_frames / stride))
+    float32 (n_channels, n_frames)
         In noise sd, at the first frame of the window.
     """
     signed = -prototypes if polarity == "positive" else prototypes
@@ -96,57 +96,19 @@ def matched_energy(
                     np.abs(energy, out=energy)
                 np.maximum(largest, energy, out=largest)
         best[:, at] = projector.in_time_order(largest)[:, : at.stop - at.start]
-    return best
+    return best if stride == 1 else interpolate(best, stride, traces.shape[0])
 
 
-def coarsest_stride(prototypes: np.ndarray) -> tuple[int, float]:
-    """Choose how densely energy must be computed for its peaks to be found.
+def coarsest_stride(prototypes: np.ndarray) -> int:
+    """Choose how densely energy must be computed to be interpolated well: 1 or 2.
 
     Parameters
     ----------
     prototypes : float32 (n_prototypes, n_prototype_frames)
-
-    Returns
-    -------
-    stride : int
-        1 or 2.
-    share : float
-        Of the energy of a peak that is seen at least, at this stride.
+        Of unit norm.
     """
-    beside = (prototypes[:, 1:] * prototypes[:, :-1]).sum(axis=1)
-    share = float((beside / (prototypes**2).sum(axis=1)).min())
-    return (2, share) if share >= LEAST_SHARE else (1, 1.0)
-
-
-def refine_peaks(
-    energy: np.ndarray, positions: np.ndarray, channels: np.ndarray, stride: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Place peaks between correlations, by the parabola through three of them.
-
-    Parameters
-    ----------
-    energy : float32 (n_channels, n_correlations)
-        From `matched_energy`.
-    positions, channels : int64 (n_peaks,)
-    stride : int
-
-    Returns
-    -------
-    frames : int64 (n_peaks,)
-    peaks : float64 (n_peaks,)
-        Energy at the top of the parabola.
-    """
-    centre = energy[channels, positions].astype(np.float64)
-    if stride == 1:
-        return positions, centre
-    last = energy.shape[1] - 1
-    before = energy[channels, np.maximum(positions - 1, 0)]
-    after = energy[channels, np.minimum(positions + 1, last)]
-    bend = np.minimum(before + after - 2 * centre, -1e-9)
-    offset = np.clip((before - after) / (2 * bend), -0.5, 0.5)
-    offset[(positions == 0) | (positions == last)] = 0
-    frames = np.rint(stride * (positions + offset)).astype(np.int64)
-    return frames, centre - bend * offset**2 / 2
+    own = np.array([np.correlate(w, w, "full") for w in prototypes.astype(np.float64)])
+    return 2 if np.all(interpolation_error(own, 2) <= MAX_ERROR) else 1
 
 
 @njit(cache=True, nogil=True)

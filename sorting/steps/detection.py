@@ -17,7 +17,6 @@ from sorting.kernels.detection import (
     coarsest_stride,
     local_peaks,
     matched_energy,
-    refine_peaks,
     spatial_filters,
 )
 from sorting.kernels.neighbours import nearest_channels, neighbour_lists
@@ -101,7 +100,7 @@ class _Detector:
         self.whitener = Whitener(context.front_end, stored["matrix"])
         self.basis = stored["basis"]
         self.prototypes = stored["prototypes"] @ stored["basis"]
-        self.stride, self.share = coarsest_stride(self.prototypes)
+        self.stride = coarsest_stride(self.prototypes)
         distance = context.distance_um
         self.lists = neighbour_lists(distance <= self.config.radius_um)
         self.nearest = nearest_channels(distance, N_FEATURE_CHANNELS)
@@ -124,25 +123,18 @@ class _Detector:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the peaks whose trough lies in the core, features of those wanted."""
         piece, traces = self.whitener.read(index, 2 * self.width, lead=self.width)
-        frames, channels, energy = self._peaks(traces)
-        times = frames + piece.first_frame
-        keep = self._belong(piece, times, traces, frames, channels)
-        frames, channels, times = frames[keep], channels[keep], times[keep]
-        peaks = self._describe(energy[keep], channels, times)
-        chosen = wanted(peaks)
-        return peaks, self._features(traces, frames[chosen], channels[chosen])
-
-    def _peaks(self, traces: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return first frame of the window, channel and energy of each peak."""
         energy = matched_energy(
             traces, self.prototypes, self.filters, self.config.polarity, self.stride
         )
-        threshold = self.config.threshold
-        exclude = max(1, self.config.exclude_frames // self.stride)
-        found = local_peaks(energy, self.share * threshold, *self.lists, exclude)
-        frames, height = refine_peaks(energy, *found, self.stride)
-        large = height > threshold
-        return frames[large], found[1][large], height[large]
+        frames, channels = local_peaks(
+            energy, self.config.threshold, *self.lists, self.config.exclude_frames
+        )
+        times = frames + piece.first_frame
+        keep = self._belong(piece, times, traces, frames, channels)
+        frames, channels, times = frames[keep], channels[keep], times[keep]
+        peaks = self._describe(energy[channels, frames], channels, times)
+        chosen = wanted(peaks)
+        return peaks, self._features(traces, frames[chosen], channels[chosen])
 
     def _belong(self, piece, times, traces, frames, channels) -> np.ndarray:
         troughs = times + self.before
