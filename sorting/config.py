@@ -35,6 +35,8 @@ SATURATION_MS = 2.0  # amplifiers need about so long to leave their limits
 
 AMPLITUDE_BOUNDS = (0.5, 2.0)  # of a spike, relative to the mean of its unit
 AMPLITUDE_SD = 0.1  # of the spikes of a unit, relative to their mean
+TRIAL_BOUNDS = (0.6, 1.7)  # where templates are held against each other:
+TRIAL_SD = 0.05  # a unit of another size is another unit
 MIN_NORM = 6.5  # noise sd: about one false spike a day for an independent template
 
 # A spike that reaches the classic threshold (in MAD of one channel) has at least this
@@ -110,7 +112,7 @@ class TemplatesConfig:
     """Templates alike by at least `merge_similarity` are one unit.
 
     One without which its spikes are explained but for `least_loss` of its squared norm
-    is none; amplitudes, gains and intervals in this trial are those of fitting.
+    is none; the rest says how spikes are explained in this trial.
     """
 
     merge_similarity: float
@@ -232,8 +234,8 @@ class SortingConfig:
             templates=TemplatesConfig(
                 merge_similarity=parameters.clustering.cc_merge - 0.03,
                 least_loss=1 - parameters.clustering.cc_merge**2,
-                amplitude_bounds=AMPLITUDE_BOUNDS,
-                amplitude_sd=AMPLITUDE_SD,
+                amplitude_bounds=TRIAL_BOUNDS,
+                amplitude_sd=TRIAL_SD,
                 min_norm=MIN_NORM,
                 refractory_frames=frames(EXCLUSION_MS),
                 seed=seed,

@@ -120,8 +120,8 @@ def expendable(
     """Choose which templates go at once, the rarest first.
 
     Two fragments explain a unit as well as the unit explains them; but neurons fire
-    more often than they meet. A template is not judged by explanations that rest on
-    one that has just gone: it stays for now.
+    more often than they meet. A template waits if what explains it goes now, or waits
+    itself.
 
     Parameters
     ----------
@@ -139,6 +139,9 @@ def expendable(
     bool (n_templates,)
     """
     gone = np.zeros(losses.size, bool)
+    unsettled = np.zeros(losses.size, bool)
     for k in np.argsort(sizes, kind="stable"):
-        gone[k] = losses[k] < least and not (used[k] & gone).any()
+        if losses[k] < least:
+            gone[k] = not (used[k] & unsettled).any()
+            unsettled[k] = True
     return gone

@@ -60,11 +60,15 @@ def needed_templates(
     least = context.config.templates.least_loss
     trial = _Trial(context, coefficients, basis, windows)
     kept = np.ones(len(coefficients), bool)
-    in_question = kept
-    while in_question.any():
-        losses, used = trial.losses(in_question, kept)
-        kept = kept & ~expendable(losses, used, sizes, least)
-        in_question = kept & (losses < least)
+    losses, used = trial.losses(kept, kept)
+    while (losses < least).any():
+        gone = expendable(losses, used, sizes, least)
+        kept = kept & ~gone
+        stale = (losses < least) & (used & gone).any(axis=1) & kept
+        losses[gone] = np.inf
+        trial.forget_all_but(losses < least)
+        again, used_again = trial.losses(stale, kept)
+        losses[stale], used[stale] = again[stale], used_again[stale]
     return kept
 
 
@@ -133,11 +137,15 @@ class _Trial:
         medians = [np.median(values) if values else np.inf for values in losses]
         return np.array(medians, np.float64), used
 
+    def forget_all_but(self, in_question: np.ndarray) -> None:
+        """Free the memory of templates that are settled."""
+        for index, items in self.seen.items():
+            self.seen[index] = [item for item in items if in_question[item[0]]]
+
     def _judge(self, index: int, wanted: np.ndarray, kept: np.ndarray) -> list[tuple]:
         if index not in self.seen:
             self.seen[index] = self._read(index)
-        self.seen[index] = [item for item in self.seen[index] if wanted[item[0]]]
-        return [self._loss(k, window, kept) for k, window in self.seen[index]]
+        return [self._loss(k, w, kept) for k, w in self.seen[index] if wanted[k]]
 
     def _loss(self, k: int, window: np.ndarray, kept: np.ndarray) -> tuple:
         members, bank = self.members[k], self.banks[k]

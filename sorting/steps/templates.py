@@ -118,12 +118,14 @@ def _make_templates(context, clusters, averages) -> tuple[np.ndarray, list]:
 
 def _needed(context, basis, templates) -> list["_Template"]:
     """Leave out what the other templates explain: collisions, residues, doubles."""
-    given = basis is not None and (  # on rank 0
-        _dense(templates, context.n_channels, len(basis)),
-        basis,
-        np.array([template.size for template in templates], np.int64),
-        [choose_windows(context, template.times) for template in templates],
-    )
+    given = None
+    if context.comm.rank == 0:
+        given = (
+            _dense(templates, context.n_channels, len(basis)),
+            basis,
+            np.array([template.size for template in templates], np.int64),
+            [choose_windows(context, template.times) for template in templates],
+        )
     kept = needed_templates(context, *context.comm.bcast(given, root=0))
     return [t for t, needed in zip(templates, kept, strict=False) if needed]
 

@@ -139,13 +139,14 @@ def test_a_restricted_bank_is_that_of_its_templates():
     np.testing.assert_array_equal(found.norms, whole.bank.norms[[0, 2, 3]])
 
 
-def test_the_rarest_go_but_no_explanation_goes_with_them():
-    used = np.zeros((4, 4), bool)
+def test_the_rarest_go_first_and_what_rests_on_them_waits():
+    used = np.zeros((5, 5), bool)
     used[0, 1] = used[1, 0] = True  # doubles of each other
     used[2, 3] = True
-    losses, sizes = np.array([0.01, 0.02, 0.03, 0.5]), np.array([90, 80, 10, 5])
-    gone = expendable(losses, used, sizes, 0.1)
-    assert gone.tolist() == [False, True, True, False]
+    used[4, 0] = True  # rests on one that waits
+    losses = np.array([0.01, 0.02, 0.03, 0.5, 0.04])
+    gone = expendable(losses, used, np.array([90, 80, 10, 5, 99]), 0.1)
+    assert gone.tolist() == [False, True, True, False, False]
 
 
 def test_what_is_not_in_question_stays():
