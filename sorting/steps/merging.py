@@ -17,6 +17,7 @@ __all__ = ["run"]
 
 MIN_SPIKES = 20  # a unit of fewer is no unit
 MIN_RATE_HZ = 0.05
+MIN_CONFIRMED = 0.25  # of the clustered spikes: the others explain the rest better
 
 
 def run(context: Context) -> dict[str, np.ndarray]:
@@ -29,7 +30,7 @@ def run(context: Context) -> dict[str, np.ndarray]:
     bank = context.store.load("templates")
     spikes = map_spikes(context.store.spikes("fitting"))
     counts = _count(spikes, len(bank["coefficients"]))
-    kept = _large_enough(context, counts)
+    kept = _large_enough(context, counts, bank["size"])
     owner = _merge(context, bank, spikes, counts, kept)
     units = np.unique(owner[kept])
     row = np.full(counts.size, -1)
@@ -55,11 +56,15 @@ def _rename(spikes: np.ndarray, new: np.ndarray) -> Iterator[np.ndarray]:
         yield block[block["unit"] >= 0]
 
 
-def _large_enough(context: Context, counts: np.ndarray) -> np.ndarray:
+def _large_enough(
+    context: Context, counts: np.ndarray, sizes: np.ndarray
+) -> np.ndarray:
+    """Tell which units fire often enough, also beside the `sizes` of their clusters."""
     if not context.config.merging.remove_noise:
         return counts > 0
     duration_s = _n_frames(context) / context.recording.sampling_rate
-    return counts >= max(MIN_SPIKES, MIN_RATE_HZ * duration_s)
+    least = max(MIN_SPIKES, MIN_RATE_HZ * duration_s)
+    return counts >= np.maximum(least, MIN_CONFIRMED * sizes)
 
 
 def _n_frames(context: Context) -> int:
