@@ -15,7 +15,7 @@ from sorting.kernels.interpolation import read_between
 from sorting.kernels.matching import Bank, find_spikes
 from sorting.kernels.refit import refit
 
-__all__ = ["expendable", "loss_without", "related", "restrict"]
+__all__ = ["expendable", "loss_without", "outnumber", "related", "restrict"]
 
 MAX_ROUNDS = 50
 LEAST_SHARE = 0.05  # of a template, that another must be able to explain
@@ -112,6 +112,33 @@ def _explained(correlation, bank, refractory_frames):
         gain += a * (before + after + bank.lams[k] * (2 - a)) - bank.lams[k]
         used[k] = True
     return gain, used
+
+
+def outnumber(
+    sizes: np.ndarray, n_used: np.ndarray, n_judged: np.ndarray
+) -> np.ndarray:
+    """Tell which templates are too frequent to be others that meet.
+
+    Neurons cannot meet more often than the rarer one fires. The others are those that
+    take part in at least half of the explanations; one alone may be a double.
+
+    Parameters
+    ----------
+    sizes : int64 (n_templates,)
+        Spikes behind each template.
+    n_used : int64 (n_templates, n_templates)
+        ``n_used[k, j]`` spikes of k are explained with j.
+    n_judged : int64 (n_templates,)
+        Spikes of each template that were explained.
+
+    Returns
+    -------
+    bool (n_templates,)
+    """
+    regular = (2 * n_used >= n_judged[:, None]) & (n_used > 0)
+    most = np.iinfo(np.int64).max
+    rarest = np.where(regular, sizes, most).min(axis=1, initial=most)
+    return (regular.sum(axis=1) >= 2) & (sizes > rarest)
 
 
 def expendable(

@@ -8,7 +8,13 @@ from sorting.bank import make_bank
 from sorting.chunk_map import map_items
 from sorting.kernels.correlation import coarsest_stride, correlate
 from sorting.kernels.matching import Bank
-from sorting.kernels.mixtures import expendable, loss_without, related, restrict
+from sorting.kernels.mixtures import (
+    expendable,
+    loss_without,
+    outnumber,
+    related,
+    restrict,
+)
 from sorting.kernels.sampling import hash_keys
 from sorting.steps.context import STAGE_PRUNING, Context, Whitener
 from sorting.steps.motion import steady_front_end
@@ -16,6 +22,7 @@ from sorting.steps.motion import steady_front_end
 __all__ = ["choose_windows", "needed_templates"]
 
 N_WINDOWS = 12  # spikes of a template that are explained with and without it
+EVIDENCE = 2.0  # times the least gain of a spike: a collision has one spike more
 EASIER = 0.5  # times the least gain of a spike: small ones that are missed count too
 
 
@@ -58,7 +65,7 @@ def needed_templates(
         The same on every rank.
     """
     least = context.config.templates.least_loss
-    trial = _Trial(context, coefficients, basis, windows)
+    trial = _Trial(context, coefficients, basis, sizes, windows)
     kept = np.ones(len(coefficients), bool)
     losses, used = trial.losses(kept, kept)
     while (losses < least).any():
@@ -82,6 +89,7 @@ class _Trial:
     context: Context
     coefficients: np.ndarray
     basis: np.ndarray
+    sizes: np.ndarray
     windows: list[np.ndarray]
     members: list[np.ndarray] = field(init=False)
     channels: list[np.ndarray] = field(init=False)
@@ -119,7 +127,8 @@ class _Trial:
         Returns
         -------
         losses : float64 (n_templates,)
-            Median over the spikes, relative to the squared norm; inf if not judged.
+            Median over the spikes, relative to the squared norm; inf if not judged, or
+            if the loss is no chance and the template too frequent for a collision.
         used : bool (n_templates, n_templates)
         """
         n = kept.size
@@ -130,12 +139,17 @@ class _Trial:
             sticky=True,
         )
         losses = [[] for _ in range(n)]
-        used = np.zeros((n, n), bool)
+        n_used = np.zeros((n, n), np.int64)
         for k, loss, parts in (item for items in found for item in items):
             losses[k].append(loss / self.norms[k])
-            used[k, parts] = True
+            n_used[k, parts] += 1
         medians = [np.median(values) if values else np.inf for values in losses]
-        return np.array(medians, np.float64), used
+        n_judged = np.array([len(values) for values in losses])
+        medians = np.array(medians, np.float64)
+        least = EVIDENCE * self.context.config.templates.min_norm**2
+        missed = medians * self.norms >= least
+        medians[missed & outnumber(self.sizes, n_used, n_judged)] = np.inf
+        return medians, n_used > 0
 
     def forget_all_but(self, in_question: np.ndarray) -> None:
         """Free the memory of templates that are settled."""

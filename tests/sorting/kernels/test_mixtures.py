@@ -5,7 +5,13 @@ import pytest
 
 from sorting.kernels.basis import correlations
 from sorting.kernels.matching import Bank
-from sorting.kernels.mixtures import expendable, loss_without, related, restrict
+from sorting.kernels.mixtures import (
+    expendable,
+    loss_without,
+    outnumber,
+    related,
+    restrict,
+)
 from sorting.kernels.overlaps import overlap_table
 
 T, N_CHANNELS, N_FRAMES = 41, 10, 123
@@ -157,3 +163,18 @@ def test_what_is_not_in_question_stays():
 def test_no_template():
     none = np.zeros(0, np.int64)
     assert expendable(np.zeros(0), np.zeros((0, 0), bool), none, 0.1).size == 0
+
+
+def test_neurons_do_not_meet_more_often_than_the_rarer_one_fires():
+    n_used = np.zeros((4, 4), int)
+    n_used[0, [1, 2]] = 12, 9  # 0 would be 1 and 2 at once
+    n_used[1, 2] = 12  # one other alone
+    n_used[2, [1, 3]] = 12, 3  # 3 was there by chance
+    n_judged = np.array([12, 12, 12, 0])
+    told = [
+        outnumber(np.array([size, 50, 80, 10]), n_used, n_judged).tolist()
+        for size in (20, 51)
+    ]
+    assert told == [[False] * 4, [True, False, False, False]]
+    none = np.zeros(0, int)
+    assert outnumber(none, np.zeros((0, 0), int), none).size == 0
