@@ -70,7 +70,8 @@ class Runs:
     def _inputs(self, sorter: Sorter, known: KnownSet) -> str:
         """Hash all that a run depends on."""
         code = REQUIREMENTS.get(sorter.environment) or _own_code()
-        what = [known.settings, sorter.options_for(known), self.n_ranks, code]
+        program = (PROGRAMS / sorter.program).read_text()
+        what = [known.settings, sorter.options_for(known), self.n_ranks, code, program]
         return hashlib.sha256(json.dumps(what).encode()).hexdigest()
 
     def _sort(

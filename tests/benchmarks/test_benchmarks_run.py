@@ -93,6 +93,57 @@ def test_cost_of_a_sort():
     assert 0 < int(found[1]) < int(found[2])
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
+def test_sorters_compared_and_kept(require, tmp_path):
+    require("psutil", extra="test")
+    require("spikeinterface", extra="demo")
+    folders = ("--folder", tmp_path / "peers", "--environments", tmp_path / "none")
+    text = run("peers.py", "--quick", "--ranks", "1", *folders)
+    assert_states_the_machine(text)
+    (row,) = re.findall(r"^\| circus-toolkit \| (.*) \|$", text, re.MULTILINE)
+    header = re.search(r"^\| sorter \| (.*) \|$", text, re.MULTILINE)[1].split(" | ")
+    cells = dict(zip(header, row.split(" | "), strict=True))
+    assert float(cells["accuracy"]) > 0.9
+    assert cells[">= 0.8"] == "4/4"
+    assert cells["SNR < 5"] == "-"  # the set has units from 8 on
+    assert float(cells["CPU s"]) > 0.5
+    assert 30 < float(cells["peak MB"]) < 2000
+    assert not (tmp_path / "none").exists()  # no other sorter was asked for
+
+    again = run("peers.py", "--quick", "--ranks", "1", *folders)
+    assert row in again  # wall time and all: it was kept
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
+def test_scaling_from_small_sorts(require):
+    require("mpi4py", extra="mpi")
+    text = run("scaling.py", "--quick", "--channels", "32", "--hours", "0.1")
+    assert_states_the_machine(text)
+    check, _, forecast = text.partition("\n32 channels x 0.1 h")
+    for step in STEPS:
+        assert re.search(
+            rf"^  {step}, s +{NUMBER} +{NUMBER} +{NUMBER}$", forecast, re.M
+        )
+    ratio = re.search(rf"^  all +{NUMBER} +{NUMBER} +({NUMBER})$", check, re.MULTILINE)
+    assert 0.3 < float(ratio[1]) < 3  # on a busy machine; on an idle one, 0.9 to 1.1
+    rows = {
+        name: [float(value) for value in values.split()]
+        for name, values in re.findall(
+            rf"^  (\S.*?)  +((?:{NUMBER} *)+)$", forecast, re.M
+        )
+    }
+    ranks = [1, 16, 256]
+    times = rows["all, s"]
+    steps = [rows[f"{step}, s"] for step in [*STEPS, "starting"]]
+    assert times == pytest.approx([sum(s) for s in zip(*steps, strict=True)], abs=1)
+    assert rows["efficiency"][0] == 1.0
+    expected = [times[0] / n / t for n, t in zip(ranks, times, strict=True)]
+    assert rows["efficiency"] == pytest.approx(expected, rel=0.05, abs=0.002)
+    limit = int(re.search(r"scaling stops at (\d+) ranks", forecast)[1])
+    # 360 s are 235 chunks: no step has more to hand out
+    assert 2 <= limit <= 256
+
+
 MAP_AND_ALLOCATE = """
 import os, numpy as np
 from sorting_cost import private_mb
