@@ -7,9 +7,10 @@ rank 0 alone.
 """
 
 import pickle
+import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -39,7 +40,8 @@ class StepUse:
     calls_s : float
         In the communicator, waiting included.
     n_items, n_loops : int
-        Items of this rank, in how many loops: the next one begins when one has ended.
+        Items of this rank, in how many loops of more items than ranks: the next one
+        begins when one has ended.
     n_bytes : int
         Payload of what it sent or received.
     """
@@ -92,21 +94,24 @@ class RankMeter:
         Run._run_step = metered
 
     def _meter_items(self) -> None:
-        share = sorting.chunk_map.share
+        own_items = sorting.chunk_map.own_items
 
-        def metered(n_items: int, comm: Any) -> Iterator[int]:
-            numbers = share(n_items, comm)
-            self.steps[self.step].n_loops += 1
+        def metered(items: Sequence[int], comm: Any, *others: Any, **keywords: Any):
+            mine = own_items(items, comm, *others, **keywords)
+            # one item for each rank is a round of a longer loop
+            self.steps[self.step].n_loops += len(items) > comm.size
             while True:
                 with self._call():  # asking for an item may mean waiting
-                    number = next(numbers, None)
-                if number is None:
+                    item = next(mine, None)
+                if item is None:
                     return
                 start = time.process_time()
-                yield number
+                yield item
                 self._add_item(time.process_time() - start)
 
-        sorting.chunk_map.share = metered
+        for module in list(sys.modules.values()):  # steps hold the name themselves
+            if getattr(module, "own_items", None) is own_items:
+                module.own_items = metered
 
     def _add_item(self, seconds: float) -> None:
         use = self.steps[self.step]

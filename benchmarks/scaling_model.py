@@ -78,7 +78,7 @@ class StepCost:
 
     def busiest_s(self, n_ranks: int) -> float:
         """Return what the items of the busiest rank take."""
-        loops, items = max(self.n_loops, 1.0), max(self.n_items, 1.0)
+        loops, items = self.n_loops, max(self.n_items, 1.0)
         in_turn = math.ceil(items / loops / n_ranks) * self.items_s * loops / items
         longest = self.unevenness * self.items_s / items
         return min(max(in_turn, longest), self.items_s)
@@ -103,7 +103,7 @@ def observe(alone: StepUse, ranks: Sequence[StepUse]) -> StepCost:
         alone_s=max(0.0, first - second),
         n_bytes=max(use.n_bytes for use in ranks),
         n_items=n_items,
-        n_loops=alone.n_loops,
+        n_loops=max(1, *(use.n_loops for use in ranks)),
         unevenness=longest * n_items / items_s if items_s else 1.0,
     )
 

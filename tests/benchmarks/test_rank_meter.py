@@ -8,13 +8,15 @@ import pytest
 import sorting.chunk_map
 from circus_io.parallel import SerialComm
 from sorting.pipeline import Run
+from sorting.steps import detection, filtering, fitting, templates
 
 
 @pytest.fixture
 def rank_meter(require, monkeypatch):
     module = require("rank_meter")
     # so that they are put back: a meter stays for the life of its process
-    monkeypatch.setattr(sorting.chunk_map, "share", sorting.chunk_map.share)
+    for holder in (sorting.chunk_map, detection, fitting, filtering, templates):
+        monkeypatch.setattr(holder, "own_items", holder.own_items)
     monkeypatch.setattr(Run, "_run_step", Run._run_step)
     return module
 
@@ -28,7 +30,7 @@ def burn(seconds):
 def known_step(run, name):
     """Burn 0.05 + 0.15 + 0.05 s in items, and 0.1 s around them."""
     burn(0.05)
-    for seconds in sorting.chunk_map.own_items([5, 15, 5], SerialComm()):
+    for seconds in fitting.own_items([5, 15, 5], SerialComm()):
         burn(seconds / 100)
     burn(0.05)
 
@@ -53,6 +55,16 @@ def test_items_are_handed_out_as_without_a_meter(rank_meter):
     rank_meter.RankMeter().install(SerialComm())
     assert sorting.chunk_map.map_items(np.sqrt, [1, 4, 9], SerialComm()) == [1, 2, 3]
     assert list(sorting.chunk_map.own_items([], SerialComm())) == []
+
+
+def test_rounds_of_one_item_are_no_loops(rank_meter):
+    meter = rank_meter.RankMeter()
+    meter.install(SerialComm())
+    list(sorting.chunk_map.each_item(abs, [1, 2, 3], SerialComm()))
+    assert meter.steps[rank_meter.STARTING].n_items == 3
+    assert meter.steps[rank_meter.STARTING].n_loops == 0
+    sorting.chunk_map.map_items(abs, [1, 2, 3], SerialComm())
+    assert meter.steps[rank_meter.STARTING].n_loops == 1
 
 
 def test_bytes_are_those_of_what_is_moved(rank_meter):
