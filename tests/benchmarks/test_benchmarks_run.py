@@ -64,7 +64,6 @@ def test_kernels_beside_the_roofline():
         assert float(share) == pytest.approx(
             float(least) / float(taken), rel=0.1, abs=0.01
         ), name
-        assert float(share) < 1.5, name  # the copy of a cache may beat that of memory
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux")
