@@ -18,6 +18,14 @@ from sorting.unit_metrics import FitFacts, unit_table
 
 __all__ = ["assemble", "provenance"]
 
+PROVEN_STEPS = (
+    "whitening",
+    "motion",
+    "clustering",
+    "templates",
+    "fitting",
+    "merging",
+)
 SOFTWARE = ("circus-toolkit", "numpy", "scipy", "numba", "h5py")
 
 
@@ -140,6 +148,6 @@ def provenance(context: Context) -> dict[str, Any]:
         "recording_sha256": context.fingerprint,
         "steps": {
             step: context.store.output_hash(step)
-            for step in ("whitening", "clustering", "templates", "fitting", "merging")
+            for step in PROVEN_STEPS
         },
     }

@@ -14,20 +14,20 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 KILLED = Path(__file__).parent / "scripts" / "killed.py"
 FILTERED = ("--set", "circus.filtered_file=True")
 
-# (where, rank that is killed, ranks of the new run, steps that are whole by then)
+# (where, rank that is killed, ranks of the new run, first step that is not whole then)
 DEATHS = [
-    ("filtering", 1, 1, 0),
-    ("whitening", 1, 1, 1),
-    ("detection", 0, 3, 2),
-    ("clustering", 1, 1, 3),
-    ("templates", 1, 1, 4),
-    ("fitting", 1, 1, 5),
-    ("merging", 0, 1, 6),
-    ("converting", 0, 1, 7),
-    ("file of whitening", 0, 1, 1),
-    ("file of peaks", 0, 1, 2),
-    ("file of fitting", 0, 1, 5),
-    ("result", 0, 1, 7),
+    ("filtering", 1, 1, "filtering"),
+    ("whitening", 1, 1, "whitening"),
+    ("detection", 0, 3, "detection"),
+    ("clustering", 1, 1, "clustering"),
+    ("templates", 1, 1, "templates"),
+    ("fitting", 1, 1, "fitting"),
+    ("merging", 0, 1, "merging"),
+    ("converting", 0, 1, "converting"),
+    ("file of whitening", 0, 1, "whitening"),
+    ("file of peaks", 0, 1, "detection"),
+    ("file of fitting", 0, 1, "fitting"),
+    ("result", 0, 1, "converting"),
 ]
 
 
@@ -41,9 +41,9 @@ def resumed(folder):
     return tuple(step for step, facts in log["steps"].items() if facts["resumed"])
 
 
-@pytest.mark.parametrize(("place", "rank", "n_ranks", "n_whole"), DEATHS)
+@pytest.mark.parametrize(("place", "rank", "n_ranks", "first"), DEATHS)
 def test_killed_run_is_resumed(
-    tetrode, undisturbed, tmp_path, mpi_run, digest, place, rank, n_ranks, n_whole
+    tetrode, undisturbed, tmp_path, mpi_run, digest, place, rank, n_ranks, first
 ):
     before = digest(tetrode), tetrode.stat().st_mtime_ns
     folder = tmp_path / "out"
@@ -58,7 +58,7 @@ def test_killed_run_is_resumed(
     else:
         done = mpi_run(n_ranks, "-m", "circus_cli", *command)
         assert done.returncode == 0, done.stderr
-    assert resumed(folder) == tuple(STEPS)[:n_whole]
+    assert resumed(folder) == tuple(STEPS)[: list(STEPS).index(first)]
     for name in ("rec.sorting.hdf5", "filtered.dat", "rec.GUI/export.json"):
         assert digest(folder / name) == digest(undisturbed.folder / name), name
     assert files_below(folder) == files_below(undisturbed.folder)
