@@ -59,14 +59,17 @@ def context_of(traces):
         n_channels=N_CHANNELS,
         probe_radius_um=100.0,
     )
-    stored = {"matrix": np.eye(N_CHANNELS, dtype=np.float32)}
+    stored = {
+        "whitening": {"matrix": np.eye(N_CHANNELS, dtype=np.float32)},
+        "motion": {"axis": 0, "depths": np.zeros(1), "displacement": np.zeros((1, 1))},
+    }
     return Context(
         recording=recording,
         probe=probe,
         config=config,
         front_end=FrontEnd(recording, probe, config.filtering),
         comm=SerialComm(),
-        store=SimpleNamespace(load=lambda step: stored),
+        store=SimpleNamespace(load=stored.get),
         progress=silent,
         digest="",
         fingerprint="",
