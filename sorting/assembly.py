@@ -146,8 +146,5 @@ def provenance(context: Context) -> dict[str, Any]:
         "seed": context.config.whitening.seed,
         "config_sha256": digest(context.config),
         "recording_sha256": context.fingerprint,
-        "steps": {
-            step: context.store.output_hash(step)
-            for step in PROVEN_STEPS
-        },
+        "steps": {step: context.store.output_hash(step) for step in PROVEN_STEPS},
     }
