@@ -18,6 +18,7 @@ from sorting.kernels.refit import refit
 __all__ = ["expendable", "loss_without", "outnumber", "related", "restrict"]
 
 MAX_ROUNDS = 50
+MARGIN = 1.5  # sizes are those of clusters, which miss spikes or gather others
 LEAST_SHARE = 0.05  # of a template, that another must be able to explain
 
 
@@ -138,7 +139,7 @@ def outnumber(
     regular = (2 * n_used >= n_judged[:, None]) & (n_used > 0)
     most = np.iinfo(np.int64).max
     rarest = np.where(regular, sizes, most).min(axis=1, initial=most)
-    return (regular.sum(axis=1) >= 2) & (sizes > rarest)
+    return (regular.sum(axis=1) >= 2) & (sizes / MARGIN > rarest)
 
 
 def expendable(
