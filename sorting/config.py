@@ -39,6 +39,10 @@ TRIAL_BOUNDS = (0.6, 1.7)  # where templates are held against each other:
 TRIAL_SD = 0.05  # a unit of another size is another unit
 MIN_NORM = 6.5  # noise sd: about one false spike a day for an independent template
 
+NOISE_CHUNKS = 20  # about as many seconds
+FAST_NOISE_CHUNKS = 6  # of the fast preset: levels are still known to a percent
+FAST_CHUNKS = 24  # that it learns units from: 15 spikes of a unit of 0.6 Hz
+
 # A spike that reaches the classic threshold (in MAD of one channel) has at least this
 # many times its peak in matched-filter energy, which gathers the whole waveform.
 ENERGY_PER_PEAK = 1.25
@@ -46,6 +50,21 @@ ENERGY_PER_PEAK = 1.25
 # The norm of a whole template, over its frames and channels, is about this many times
 # its peak: what a unit at the classic threshold has.
 NORM_PER_PEAK = 2.75
+
+
+@dataclass(frozen=True)
+class _Preset:
+    """All that a preset changes."""
+
+    noise_chunks: int
+    learning_chunks: int | None  # all
+    at_peaks: bool  # fit there only
+
+
+PRESETS = {
+    "accurate": _Preset(NOISE_CHUNKS, None, at_peaks=False),
+    "fast": _Preset(FAST_NOISE_CHUNKS, FAST_CHUNKS, at_peaks=True),
+}
 
 
 @dataclass(frozen=True)
@@ -76,12 +95,16 @@ class WhiteningConfig:
     exclude_frames: int
     template_frames: int
     frames_before: int
+    n_chunks: int
     seed: int
 
 
 @dataclass(frozen=True)
 class DetectionConfig:
-    """Thresholds in noise sd of the matched-filter energy and of the traces."""
+    """Thresholds in noise sd of the matched-filter energy and of the traces.
+
+    `n_chunks` None looks for peaks in all chunks.
+    """
 
     threshold: float
     largest: float | None
@@ -89,6 +112,7 @@ class DetectionConfig:
     exclude_frames: int
     radius_um: float
     max_per_channel: int
+    n_chunks: int | None
     seed: int
 
 
@@ -129,12 +153,16 @@ class TemplatesConfig:
 
 @dataclass(frozen=True)
 class FittingConfig:
-    """Amplitudes are N(1, `amplitude_sd`) within bounds, times a template."""
+    """Amplitudes are N(1, `amplitude_sd`) within bounds, times a template.
+
+    With `least_peak`, templates are tried only at peaks of so many noise sd.
+    """
 
     amplitude_bounds: tuple[float, float]
     amplitude_sd: float
     min_norm: float
     refractory_frames: int
+    least_peak: float | None = None
 
 
 @dataclass(frozen=True)
@@ -200,6 +228,7 @@ class SortingConfig:
         """
         frames = _Frames(sampling_rate)
         seed = parameters.circus.seed
+        preset = PRESETS[parameters.circus.preset]
         radius = _radius(parameters.detection.radius, probe_radius_um)
         polarity = parameters.detection.peaks
         width = frames(parameters.detection.N_t) | 1
@@ -215,6 +244,7 @@ class SortingConfig:
                 exclude_frames=frames(1.0),
                 template_frames=width,
                 frames_before=width // 3,
+                n_chunks=preset.noise_chunks,
                 seed=seed,
             ),
             detection=DetectionConfig(
@@ -224,6 +254,7 @@ class SortingConfig:
                 exclude_frames=frames(EXCLUSION_MS),
                 radius_um=radius / 2,
                 max_per_channel=min(parameters.clustering.max_elts, MAX_SAMPLE),
+                n_chunks=preset.learning_chunks,
                 seed=seed,
             ),
             motion=MotionConfig(correct=parameters.circus.follow_drift),
@@ -243,7 +274,7 @@ class SortingConfig:
                 realign_frames=frames(2.0),
                 radius_um=1.5 * radius,
             ),
-            fitting=_fitting(parameters, frames),
+            fitting=_fitting(parameters, frames, preset.at_peaks),
             merging=_merging(parameters, frames),
             converting=ConvertingConfig(
                 sparse=parameters.converting.sparse_export,
@@ -302,13 +333,14 @@ def _chunk_frames(n_channels: int) -> int:
     return max(4096, min(CHUNK_FRAMES, MAX_CHUNK_SAMPLES // max(n_channels, 1)))
 
 
-def _fitting(parameters, frames) -> FittingConfig:
+def _fitting(parameters, frames, at_peaks: bool) -> FittingConfig:
     section = parameters.fitting
     return FittingConfig(
         amplitude_bounds=AMPLITUDE_BOUNDS if section.amp_auto else section.amp_limits,
         amplitude_sd=AMPLITUDE_SD,
         min_norm=MIN_NORM,
         refractory_frames=frames(section.refractory),
+        least_peak=_threshold(parameters) if at_peaks else None,
     )
 
 

@@ -1,6 +1,7 @@
 """``[circus]``: keys of this toolkit alone."""
 
 from circus_io.schema.keys import Section, key
+from circus_io.schema.types import choice
 
 __all__ = ["CircusSection"]
 
@@ -18,6 +19,12 @@ class CircusSection(Section):
     follow_drift: bool = key(
         True,
         "Measure how the tissue moves along the probe and correct it where it does.",
+        used=True,
+        since="0.1",
+    )
+    preset: choice("accurate", "fast") = key(
+        "accurate",
+        "accurate, or fast: learn units from a part, fit them at peaks only.",
         used=True,
         since="0.1",
     )

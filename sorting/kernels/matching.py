@@ -22,7 +22,7 @@ from sorting.kernels.interpolation import (
     read_between,
 )
 
-__all__ = ["Bank", "find_spikes"]
+__all__ = ["Bank", "find_spikes", "objective", "ordered"]
 
 BELOW = 0.999999  # a rounding below what can matter
 BLOCK = 64  # frames of which it is noted together whether a template may be there
@@ -116,11 +116,12 @@ def find_spikes(correlation, bank, refractory_frames, max_rounds):
         for frame in picks:
             start, stop = max(0, frame - stale), min(n_frames, frame + stale + 1)
             _update_best(correlation, forbidden, table, hot, start, stop, best, which)
-    return _ordered(frames, templates, values, n_templates)
+    return ordered(frames, templates, values, n_templates)
 
 
 @njit(cache=True, nogil=True)
-def _ordered(frames, templates, values, n_templates):
+def ordered(frames, templates, values, n_templates):
+    """Sort what was placed by (frame, template); lists to arrays."""
     found = np.empty(len(frames), np.int64)
     units = np.empty(len(frames), np.int64)
     fits = np.empty((3, len(frames)))

@@ -92,6 +92,24 @@ class BandedMatrix:
                 np.matmul(traces[frames, inputs], block.T, out=product[frames, rows])
         return product
 
+    def apply_by_channel(self, traces: np.ndarray) -> np.ndarray:
+        """Multiply each frame, and lay the product out channel by channel.
+
+        Parameters
+        ----------
+        traces : float32 (n_frames, n_channels)
+
+        Returns
+        -------
+        float32 (n_channels, n_frames)
+        """
+        product = np.empty((self.n_channels, traces.shape[0]), np.float32)
+        for start in range(0, traces.shape[0], TILE_FRAMES):
+            frames = slice(start, start + TILE_FRAMES)
+            for rows, inputs, block in self.blocks:
+                np.matmul(block, traces[frames, inputs].T, out=product[rows, frames])
+        return product
+
     def apply_rows(
         self, signals: np.ndarray, out: np.ndarray | None = None
     ) -> np.ndarray:

@@ -76,6 +76,12 @@ class Context:
         order = bottom_k(np.zeros(indices.size, np.int64), keys, skip + n_chunks)
         return np.sort(indices[order[skip:]])
 
+    def learning_chunks(self) -> list[int]:
+        """List the chunks that units are learned from: all, or some, evenly spread."""
+        n_chunks, wanted = len(self.front_end), self.config.detection.n_chunks
+        n = n_chunks if wanted is None else min(n_chunks, wanted)
+        return [(2 * i + 1) * n_chunks // (2 * n) for i in range(n)]
+
     def chunks_with(self, times: np.ndarray) -> list[int]:
         """List the chunks that hold any of these frames, rising."""
         grid = self.front_end.grid
@@ -100,11 +106,12 @@ class Whitener:
         self.matrix = BandedMatrix.from_dense(matrix)
 
     def read(
-        self, index: int, margin: int = 0, lead: int = 0
+        self, index: int, margin: int = 0, lead: int = 0, *, by_channel: bool = False
     ) -> tuple[Piece, np.ndarray]:
         """Return the filtered piece and its whitened traces, both with margin.
 
         A stream begins with `lead` frames of zeros: windows may begin before it.
+        `by_channel` lays the traces out for reading along channels, in the same shape.
         """
         piece = self.front_end.read(index, margin)
         if lead and piece.at_start:
@@ -113,4 +120,6 @@ class Whitener:
                 traces=np.pad(piece.traces, ((lead, 0), (0, 0))),
                 first_frame=piece.first_frame - lead,
             )
+        if by_channel:
+            return piece, self.matrix.apply_by_channel(piece.traces).T
         return piece, self.matrix.apply(piece.traces)

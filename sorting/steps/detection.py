@@ -54,7 +54,7 @@ def run(context: Context) -> dict[str, np.ndarray]:
         detector.n_features,
     )
     counts = np.zeros((context.n_channels, N_CLASSES), np.int64)
-    chunks = range(len(context.front_end))
+    chunks = context.learning_chunks()
     for index in own_items(chunks, context.comm, context.progress):
         peaks, features = detector.detect(index, sample.wanted)
         np.add.at(counts, (peaks["channel"], peaks["amplitude_class"]), 1)

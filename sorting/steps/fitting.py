@@ -4,22 +4,18 @@ from pathlib import Path
 
 import numpy as np
 
-from sorting.bank import make_bank
 from sorting.chunk_map import own_items
-from sorting.kernels.correlation import coarsest_stride, correlate
-from sorting.kernels.matching import Bank, find_spikes
-from sorting.kernels.refit import refit
 from sorting.kernels.spikes import SPIKE, without_duplicates
 from sorting.motion import Motion
 from sorting.moving_templates import MovingTemplates
 from sorting.spike_file import map_spikes, write_spikes
 from sorting.steps.context import Context, Whitener
+from sorting.steps.placing import AtEveryFrame, AtPeaks
 
 __all__ = ["run"]
 
 CHUNKS_PER_PART = 16
 MARGIN = 4  # template lengths: spikes farther out do not reach into the chunk
-MAX_ROUNDS = 5000  # each places a spike; a second of a large array needs hundreds
 
 
 def run(context: Context) -> dict[str, np.ndarray]:
@@ -52,61 +48,44 @@ def _collect(context: Context, parts: list[Path]) -> None:
 
 
 class _Matcher:
-    """The template bank and the matching of one chunk."""
+    """The templates and the matching of one chunk."""
 
     def __init__(self, context: Context):
         templates = context.store.load("templates")
         self.context = context
-        self.config = context.config.fitting
         self.before = context.config.whitening.frames_before
-        self.basis = templates["basis"]
+        self.width = templates["basis"].shape[1]
         self.n_templates = len(templates["coefficients"])
+        at_peaks = context.config.fitting.least_peak is not None
+        self.placing = (AtPeaks if at_peaks else AtEveryFrame)(
+            context, templates["basis"]
+        )
         motion = Motion.from_arrays(context.store.load("motion"))
-        self.templates = MovingTemplates(templates, motion, self._make_bank)
+        self.templates = MovingTemplates(templates, motion, self.placing.make_bank)
         matrix = context.store.load("whitening")["matrix"]
         self.whitener = Whitener(context.front_end, matrix)
 
-    def _make_bank(self, coefficients: np.ndarray) -> Bank:
-        return make_bank(
-            coefficients,
-            self.basis,
-            bounds=self.config.amplitude_bounds,
-            amplitude_sd=self.config.amplitude_sd,
-            min_norm=self.config.min_norm,
-        )
-
     def match(self, index: int) -> np.ndarray:
         """Return the spikes whose trough lies in the core of a chunk."""
-        width = self.basis.shape[1]
         if not self.n_templates:
             return np.empty(0, SPIKE)
-        piece, traces = self.whitener.read(index, MARGIN * width, lead=width)
-        coefficients, bank = self.templates.at(index)
-        stride = coarsest_stride(bank)
-        correlation = correlate(traces, self.basis, coefficients, stride)
-        spikes = self._place(correlation, bank)
-        spikes = spikes[self._plausible(traces, spikes["time"])]
+        piece, traces = self.whitener.read(
+            index,
+            MARGIN * self.width,
+            lead=self.width,
+            by_channel=self.placing.by_channel,
+        )
+        n_beyond = self._count_beyond(traces)
+        spikes = self.placing.place(traces, *self.templates.at(index))
+        stops = np.minimum(spikes["time"] + self.width, len(traces))
+        spikes = spikes[n_beyond[stops] == n_beyond[spikes["time"]]]
         spikes["time"] += piece.first_frame + self.before
         inside = (spikes["time"] >= piece.t_start) & (spikes["time"] < piece.t_stop)
         return spikes[inside & self.context.front_end.alive(spikes["time"])]
 
-    def _plausible(self, traces: np.ndarray, starts: np.ndarray) -> np.ndarray:
-        """Tell which windows stay within the largest peak that a neuron may have."""
+    def _count_beyond(self, traces: np.ndarray) -> np.ndarray:
+        """Count frames before each one with a peak larger than a neuron may have."""
         largest = self.context.config.detection.largest
         if largest is None:
-            return np.ones(starts.size, bool)
-        beyond = np.cumsum(np.pad(np.abs(traces).max(axis=1) > largest, (1, 0)))
-        stops = np.minimum(starts + self.basis.shape[1], len(traces))
-        return beyond[stops] == beyond[starts]
-
-    def _place(self, correlation: np.ndarray, bank: Bank) -> np.ndarray:
-        """Place templates, then fit overlapping ones together."""
-        refractory = self.config.refractory_frames
-        found = find_spikes(correlation, bank, refractory, MAX_ROUNDS)
-        frames, units, shifts, amplitudes, _ = found
-        amplitudes, gains = refit(correlation, bank, frames, units, shifts, amplitudes)
-        spikes = np.empty(frames.size, SPIKE)
-        spikes["time"], spikes["unit"] = frames, units
-        spikes["shift"], spikes["amplitude"] = shifts, amplitudes
-        spikes["objective"] = gains
-        return spikes[amplitudes > 0]
+            return np.zeros(len(traces) + 1, np.int64)
+        return np.cumsum(np.pad(np.abs(traces).max(axis=1) > largest, (1, 0)))

@@ -146,7 +146,8 @@ def _count_periods(context: Context) -> int:
     n_peaks = int(np.minimum(counts, per_class).sum())
     period = PERIOD_S * context.recording.sampling_rate
     n_frames = len(context.front_end) * context.config.filtering.chunk_frames
-    most = min(MAX_PERIODS, len(context.front_end), int(n_frames / period))
+    n_chunks = len(context.learning_chunks())
+    most = min(MAX_PERIODS, n_chunks, int(n_frames / period))
     return min(most, n_peaks // MIN_PEAKS)
 
 

@@ -13,7 +13,6 @@ from sorting.steps.context import Context, Whitener
 
 __all__ = ["run"]
 
-NOISE_CHUNKS = 20  # about as many seconds
 LEVEL_FRAMES = 8192  # of a chunk for its levels: an error of 1 %, less over all chunks
 MIN_SNIPPETS = 500  # read more chunks until the basis rests on this many
 MAX_SNIPPETS = 20000
@@ -25,7 +24,7 @@ SNIPPET_THRESHOLD = 5.0  # noise sd; only clear spikes shape the basis
 
 def run(context: Context) -> dict[str, np.ndarray]:
     """Return noise levels, whitening matrix, basis and detection prototypes."""
-    chunks = context.sample_chunks(NOISE_CHUNKS)
+    chunks = context.sample_chunks(context.config.whitening.n_chunks)
     config = context.config.whitening
     near = context.distance_um <= (config.radius_um if config.spatial else 0.0)
     levels, covariance = _measure_noise(context, chunks, near)
@@ -134,10 +133,10 @@ def _spike_waveforms(context, matrix) -> tuple[np.ndarray, np.ndarray]:
     peaks = [np.zeros((0, config.template_frames), np.float32)]
     read = 0
     while read < len(context.front_end) and sum(map(len, peaks)) < MIN_SNIPPETS:
-        found = context.map_chunks(collect, context.sample_chunks(NOISE_CHUNKS, read))
+        found = context.map_chunks(collect, context.sample_chunks(config.n_chunks, read))
         waveforms += [f[0] for f in found]
         peaks += [f[1] for f in found]
-        read += NOISE_CHUNKS
+        read += config.n_chunks
     return (
         np.concatenate(waveforms)[:MAX_SNIPPETS],
         np.concatenate(peaks)[:MAX_SNIPPETS],

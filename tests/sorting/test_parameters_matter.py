@@ -80,6 +80,7 @@ CHANGES = {
     "circus.follow_drift": ("False", {}),
     "circus.seed": (3, {}),
     "circus.filtered_file": (True, {}),
+    "circus.preset": ("fast", {}),
 }
 FIELDS = {
     "data_dtype": "uint16",

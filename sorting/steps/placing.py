@@ -1,0 +1,100 @@
+"""Where templates are tried in a chunk: at every frame, or at peaks only."""
+
+import numpy as np
+
+from sorting.bank import make_bank, make_peak_bank
+from sorting.kernels.correlation import coarsest_stride, correlate
+from sorting.kernels.matching import Bank, find_spikes
+from sorting.kernels.neighbours import neighbour_lists
+from sorting.kernels.peeling import SIGNS, PeakBank, peel
+from sorting.kernels.refit import refit
+from sorting.kernels.spikes import SPIKE
+from sorting.steps.context import Context
+
+__all__ = ["AtEveryFrame", "AtPeaks"]
+
+MAX_ROUNDS = 5000  # each places a spike; a second of a large array needs hundreds
+N_PASSES = 4  # over the peaks of the residual; later ones find next to nothing
+
+
+class AtEveryFrame:
+    """Correlate all templates with all frames; fit what overlaps together."""
+
+    by_channel = False
+
+    def __init__(self, context: Context, basis: np.ndarray):
+        self.config = context.config.fitting
+        self.basis = basis
+
+    def make_bank(self, coefficients: np.ndarray) -> Bank:
+        """Return what `place` matches with, (n_templates, n_channels, n_components)."""
+        return make_bank(
+            coefficients,
+            self.basis,
+            bounds=self.config.amplitude_bounds,
+            amplitude_sd=self.config.amplitude_sd,
+            min_norm=self.config.min_norm,
+        )
+
+    def place(
+        self, traces: np.ndarray, coefficients: np.ndarray, bank: Bank
+    ) -> np.ndarray:
+        """Return the spikes, SPIKE (n_spikes,), timed by the first frames of windows.
+
+        `traces` are whitened, float32 (n_frames, n_channels).
+        """
+        stride = coarsest_stride(bank)
+        correlation = correlate(traces, self.basis, coefficients, stride)
+        refractory = self.config.refractory_frames
+        found = find_spikes(correlation, bank, refractory, MAX_ROUNDS)
+        frames, units, shifts, amplitudes, _ = found
+        amplitudes, gains = refit(correlation, bank, frames, units, shifts, amplitudes)
+        return _spikes(frames, units, shifts, amplitudes, gains)[amplitudes > 0]
+
+
+class AtPeaks:
+    """Try the templates near the peaks of the traces; subtract, look again."""
+
+    by_channel = True
+
+    def __init__(self, context: Context, basis: np.ndarray):
+        self.config = context.config.fitting
+        self.detection = context.config.detection
+        self.basis = basis
+        near = context.distance_um <= self.detection.radius_um
+        self.lists = neighbour_lists(near)
+
+    def make_bank(self, coefficients: np.ndarray) -> PeakBank:
+        """Return what `place` matches with, (n_templates, n_channels, n_components)."""
+        return make_peak_bank(
+            coefficients,
+            self.basis,
+            self.detection.polarity,
+            bounds=self.config.amplitude_bounds,
+            amplitude_sd=self.config.amplitude_sd,
+            min_norm=self.config.min_norm,
+        )
+
+    def place(
+        self, traces: np.ndarray, coefficients: np.ndarray, bank: PeakBank
+    ) -> np.ndarray:
+        """Return the spikes, as `AtEveryFrame.place` does; `traces` are used up."""
+        found = peel(
+            traces.T,
+            bank,
+            *self.lists,
+            self.config.least_peak,
+            SIGNS[self.detection.polarity],
+            self.detection.exclude_frames,
+            self.config.refractory_frames,
+            N_PASSES,
+        )
+        return _spikes(*found)
+
+
+def _spikes(frames, units, shifts, amplitudes, gains) -> np.ndarray:
+    spikes = np.empty(frames.size, SPIKE)
+    spikes["time"], spikes["unit"] = frames, units
+    spikes["shift"], spikes["amplitude"] = shifts, amplitudes
+    spikes["objective"] = gains
+    return spikes
