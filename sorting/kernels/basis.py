@@ -132,6 +132,8 @@ class Projector:
     basis : float32 (n_components, n_template_frames)
     stride : int
         Frames from one correlation to the next; 1 for all.
+    n_frames : int
+        Of the traces, if they are known to be shorter than a tile: so are tiles then.
 
     Notes
     -----
@@ -144,11 +146,14 @@ class Projector:
     All products have the same shape, since the bits of a result may depend on it.
     """
 
-    def __init__(self, basis: np.ndarray, stride: int = 1):
+    def __init__(
+        self, basis: np.ndarray, stride: int = 1, n_frames: int = TILE_FRAMES
+    ):
         self.basis = basis
         self.stride = stride
         self.block = max(1, BLOCK_FRAMES // stride)
-        self.n_windows = TILE_FRAMES // (self.block * stride)
+        needed = -(-n_frames // (self.block * stride))
+        self.n_windows = max(1, min(TILE_FRAMES // (self.block * stride), needed))
         self.toeplitz = _toeplitz(basis, self.block, stride)
 
     @property

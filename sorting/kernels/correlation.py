@@ -42,7 +42,7 @@ def correlate(
     that are near each other; a group is multiplied with the channels that its members
     use.
     """
-    projector = Projector(basis, stride)
+    projector = Projector(basis, stride, traces.shape[0])
     groups = _template_groups(coefficients)
     n_coarse = projector.n_correlations(traces.shape[0])
     coarse = np.zeros((coefficients.shape[0], n_coarse), np.float32)

@@ -1,6 +1,7 @@
 """Samples at the limits of the amplifier, and those too near to trust."""
 
 import numpy as np
+from numba import njit
 from scipy.ndimage import binary_dilation
 
 __all__ = ["near_saturation"]
@@ -25,8 +26,20 @@ def near_saturation(
     """
     if limits is None or not traces.size:
         return None
-    beyond = np.maximum(traces.max(axis=0), -traces.min(axis=0)) >= limits
-    if not beyond.any():
+    if not _any_beyond(traces, limits):
         return None
     saturated = np.abs(traces) >= limits
     return binary_dilation(saturated, np.ones((2 * reach + 1, 1), bool))
+
+
+@njit(cache=True, nogil=True)
+def _any_beyond(traces, limits):
+    """Tell whether any sample reaches its limit, in one pass without a copy."""
+    for frame in range(traces.shape[0]):
+        row = traces[frame]
+        n_beyond = 0
+        for channel in range(row.size):
+            n_beyond += abs(row[channel]) >= limits[channel]
+        if n_beyond:
+            return True
+    return False

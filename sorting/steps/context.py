@@ -83,12 +83,12 @@ class Context:
         return [(2 * i + 1) * n_chunks // (2 * n) for i in range(n)]
 
     def chunks_with(self, times: np.ndarray) -> list[int]:
-        """List the chunks that hold any of these frames, rising."""
+        """List the chunks that units are learned from and that hold any of `times`."""
         grid = self.front_end.grid
         bounds = np.array([grid.bounds(i) for i in range(len(grid))]).reshape(-1, 2)
         at = np.searchsorted(bounds[:, 0], times, side="right") - 1
         at = at[(at >= 0) & (times < bounds[np.maximum(at, 0), 1])]
-        return np.unique(at).tolist()
+        return np.intersect1d(at, self.learning_chunks()).tolist()
 
 
 class Whitener:

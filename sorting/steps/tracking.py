@@ -77,10 +77,10 @@ def _sum_spikes(context, basis, times, ptr, displacement, knots, channels):
     sums = np.zeros((n_templates, knots.size, n_local, len(basis)), np.int64)
     weights = np.zeros((n_templates, knots.size, knots.size), np.int64)
     owners = np.repeat(np.arange(n_templates), np.diff(ptr))
-    chunks = context.chunks_of(times)
+    chunks, learned = context.chunks_of(times), context.learning_chunks()
     matrix = context.store.load("whitening")["matrix"]
     whitener = Whitener(context.front_end, matrix)
-    for index in own_items(np.unique(chunks).tolist(), context.comm):
+    for index in own_items(np.intersect1d(chunks, learned).tolist(), context.comm):
         piece, traces = whitener.read(index, width)
         starts = times - piece.first_frame
         mine = (chunks == index) & (starts >= 0) & (starts + width <= len(traces))
