@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -41,7 +42,8 @@ MIN_NORM = 6.5  # noise sd: about one false spike a day for an independent templ
 
 NOISE_CHUNKS = 20  # about as many seconds
 FAST_NOISE_CHUNKS = 6  # of the fast preset: levels are still known to a percent
-FAST_CHUNKS = 24  # that it learns units from: 15 spikes of a unit of 0.6 Hz
+FAST_LEARNING_S = 25.0  # that it learns from: 15 spikes of a unit of 0.6 Hz
+FAST_PEAK = 0.85  # of the threshold: noise takes small spikes below it
 
 # A spike that reaches the classic threshold (in MAD of one channel) has at least this
 # many times its peak in matched-filter energy, which gathers the whole waveform.
@@ -57,13 +59,13 @@ class _Preset:
     """All that a preset changes."""
 
     noise_chunks: int
-    learning_chunks: int | None  # all
+    learning_s: float | None  # None for all
     at_peaks: bool  # fit there only
 
 
 PRESETS = {
     "accurate": _Preset(NOISE_CHUNKS, None, at_peaks=False),
-    "fast": _Preset(FAST_NOISE_CHUNKS, FAST_CHUNKS, at_peaks=True),
+    "fast": _Preset(FAST_NOISE_CHUNKS, FAST_LEARNING_S, at_peaks=True),
 }
 
 
@@ -254,7 +256,7 @@ class SortingConfig:
                 exclude_frames=frames(EXCLUSION_MS),
                 radius_um=radius / 2,
                 max_per_channel=min(parameters.clustering.max_elts, MAX_SAMPLE),
-                n_chunks=preset.learning_chunks,
+                n_chunks=_learning_chunks(preset, sampling_rate, n_channels),
                 seed=seed,
             ),
             motion=MotionConfig(correct=parameters.circus.follow_drift),
@@ -333,6 +335,12 @@ def _chunk_frames(n_channels: int) -> int:
     return max(4096, min(CHUNK_FRAMES, MAX_CHUNK_SAMPLES // max(n_channels, 1)))
 
 
+def _learning_chunks(preset, sampling_rate, n_channels) -> int | None:
+    if preset.learning_s is None:
+        return None
+    return math.ceil(preset.learning_s * sampling_rate / _chunk_frames(n_channels))
+
+
 def _fitting(parameters, frames, at_peaks: bool) -> FittingConfig:
     section = parameters.fitting
     return FittingConfig(
@@ -340,7 +348,7 @@ def _fitting(parameters, frames, at_peaks: bool) -> FittingConfig:
         amplitude_sd=AMPLITUDE_SD,
         min_norm=MIN_NORM,
         refractory_frames=frames(section.refractory),
-        least_peak=_threshold(parameters) if at_peaks else None,
+        least_peak=FAST_PEAK * _threshold(parameters) if at_peaks else None,
     )
 
 
