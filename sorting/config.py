@@ -41,8 +41,13 @@ TRIAL_SD = 0.05  # a unit of another size is another unit
 MIN_NORM = 6.5  # noise sd: about one false spike a day for an independent template
 
 NOISE_CHUNKS = 20  # about as many seconds
-FAST_NOISE_CHUNKS = 6  # of the fast preset: levels are still known to a percent
-FAST_LEARNING_S = 25.0  # that it learns from: 15 spikes of a unit of 0.6 Hz
+
+# The fast preset.
+FAST_CHUNK_SAMPLES = 16384 * 384  # small enough for memory to be used again
+FAST_NOISE_CHUNKS = 6  # levels are still known to a percent
+FAST_CHUNKS = 40  # that units are learned from, and
+FAST_LEARNING_S = 20.0  # at least so much of the recording
+FAST_CLUSTER = 0.5  # of the least size of a cluster: 10 spikes, of a unit of 0.5 Hz
 FAST_PEAK = 0.85  # of the threshold: noise takes small spikes below it
 
 # A spike that reaches the classic threshold (in MAD of one channel) has at least this
@@ -56,16 +61,31 @@ NORM_PER_PEAK = 2.75
 
 @dataclass(frozen=True)
 class _Preset:
-    """All that a preset changes."""
+    """All that a preset changes.
 
-    noise_chunks: int
-    learning_s: float | None  # None for all
-    at_peaks: bool  # fit there only
+    Units are learned from at least `chunks` chunks and `learning_s` seconds, or from
+    the whole recording. Templates are tried at peaks of `peak` thresholds, or at every
+    frame.
+    """
+
+    chunk_samples: int = MAX_CHUNK_SAMPLES
+    noise_chunks: int = NOISE_CHUNKS
+    chunks: int | None = None
+    learning_s: float = 0.0
+    least_cluster: float = 1.0
+    peak: float | None = None
 
 
 PRESETS = {
-    "accurate": _Preset(NOISE_CHUNKS, None, at_peaks=False),
-    "fast": _Preset(FAST_NOISE_CHUNKS, FAST_LEARNING_S, at_peaks=True),
+    "accurate": _Preset(),
+    "fast": _Preset(
+        chunk_samples=FAST_CHUNK_SAMPLES,
+        noise_chunks=FAST_NOISE_CHUNKS,
+        chunks=FAST_CHUNKS,
+        learning_s=FAST_LEARNING_S,
+        least_cluster=FAST_CLUSTER,
+        peak=FAST_PEAK,
+    ),
 }
 
 
@@ -234,9 +254,10 @@ class SortingConfig:
         radius = _radius(parameters.detection.radius, probe_radius_um)
         polarity = parameters.detection.peaks
         width = frames(parameters.detection.N_t) | 1
+        chunk_frames = _chunk_frames(n_channels, preset.chunk_samples)
         return cls(
             filtering=_filtering(
-                parameters, frames, n_channels, dead_intervals, artefacts
+                parameters, frames, chunk_frames, dead_intervals, artefacts
             ),
             whitening=WhiteningConfig(
                 spatial=parameters.whitening.spatial,
@@ -256,13 +277,15 @@ class SortingConfig:
                 exclude_frames=frames(EXCLUSION_MS),
                 radius_um=radius / 2,
                 max_per_channel=min(parameters.clustering.max_elts, MAX_SAMPLE),
-                n_chunks=_learning_chunks(preset, sampling_rate, n_channels),
+                n_chunks=_learning_chunks(preset, sampling_rate, chunk_frames),
                 seed=seed,
             ),
             motion=MotionConfig(correct=parameters.circus.follow_drift),
             clustering=ClusteringConfig(
                 n_dimensions=min(parameters.clustering.sub_dim, 6),
-                min_size=max(15, parameters.clustering.n_abs_min),
+                min_size=math.ceil(
+                    preset.least_cluster * max(15, parameters.clustering.n_abs_min)
+                ),
             ),
             templates=TemplatesConfig(
                 merge_similarity=parameters.clustering.cc_merge - 0.03,
@@ -276,7 +299,7 @@ class SortingConfig:
                 realign_frames=frames(2.0),
                 radius_um=1.5 * radius,
             ),
-            fitting=_fitting(parameters, frames, preset.at_peaks),
+            fitting=_fitting(parameters, frames, preset.peak),
             merging=_merging(parameters, frames),
             converting=ConvertingConfig(
                 sparse=parameters.converting.sparse_export,
@@ -308,7 +331,7 @@ def _threshold(parameters: Parameters) -> float:
 
 
 def _filtering(
-    parameters, frames, n_channels, dead_intervals, artefacts
+    parameters, frames, chunk_frames, dead_intervals, artefacts
 ) -> FilteringConfig:
     section = parameters.filtering
     low, high = section.cut_off
@@ -322,7 +345,7 @@ def _filtering(
         ),
         to_file=parameters.circus.filtered_file,
         extension_frames=frames(EXTENSION_MS),
-        chunk_frames=_chunk_frames(n_channels),
+        chunk_frames=chunk_frames,
         dead_intervals=tuple(dead_intervals),
         artefacts=artefacts,
         saturation=section.sat_value,
@@ -330,25 +353,25 @@ def _filtering(
     )
 
 
-def _chunk_frames(n_channels: int) -> int:
+def _chunk_frames(n_channels: int, max_samples: int) -> int:
     """Frames per chunk: a function of the probe only, never of memory or ranks."""
-    return max(4096, min(CHUNK_FRAMES, MAX_CHUNK_SAMPLES // max(n_channels, 1)))
+    return max(4096, min(CHUNK_FRAMES, max_samples // max(n_channels, 1)))
 
 
-def _learning_chunks(preset, sampling_rate, n_channels) -> int | None:
-    if preset.learning_s is None:
+def _learning_chunks(preset: _Preset, rate: float, chunk_frames: int) -> int | None:
+    if preset.chunks is None:
         return None
-    return math.ceil(preset.learning_s * sampling_rate / _chunk_frames(n_channels))
+    return max(preset.chunks, math.ceil(preset.learning_s * rate / chunk_frames))
 
 
-def _fitting(parameters, frames, at_peaks: bool) -> FittingConfig:
+def _fitting(parameters, frames, peak: float | None) -> FittingConfig:
     section = parameters.fitting
     return FittingConfig(
         amplitude_bounds=AMPLITUDE_BOUNDS if section.amp_auto else section.amp_limits,
         amplitude_sd=AMPLITUDE_SD,
         min_norm=MIN_NORM,
         refractory_frames=frames(section.refractory),
-        least_peak=FAST_PEAK * _threshold(parameters) if at_peaks else None,
+        least_peak=_scaled(peak, _threshold(parameters)),
     )
 
 

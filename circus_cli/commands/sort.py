@@ -28,6 +28,7 @@ Examples:
   circus recording.dat -c 4                sort, on 4 ranks
   circus recording.dat -m fitting,merging  run two steps again
   circus recording.dat --set detection.spike_thresh=5 --output-dir trial
+  circus recording.dat --preset fast       in a fraction of the time
   circus recording.dat -p -s 60            picture of 1.2 s, from second 60 on
   circus recording.dat -r                  summary and report page of a result
   circus recordings.txt -b                 run a file of command lines
@@ -65,6 +66,7 @@ FLAGS = {
     "overrides": "--set",
     "output_dir": "--output-dir",
     "seed": "--seed",
+    "preset": "--preset",
 }
 
 
@@ -180,6 +182,14 @@ def sort(
         int | None,
         typer.Option("--seed", metavar="N", min=0, help="Seed of all random choices."),
     ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            "--preset",
+            metavar="NAME",
+            help="accurate, or fast: short for --set circus.preset=NAME.",
+        ),
+    ] = None,
     debug: Annotated[
         bool, typer.Option("--debug", help="Show tracebacks and what libraries log.")
     ] = False,
@@ -204,7 +214,7 @@ def sort(
     request = Request(
         path=Path(recording),
         parameter_file=parameter_file,
-        overrides=tuple(overrides or ()),
+        overrides=_overrides(overrides, preset),
         output_dir=output_dir,
         method=method,
         seed=seed,
@@ -219,6 +229,11 @@ def sort(
     if result:
         return show_result(request)
     return run_sort(request, cpu, hostfile)
+
+
+def _overrides(given: list[str] | None, preset: str | None) -> tuple[str, ...]:
+    named = () if preset is None else (f"circus.preset={preset}",)
+    return (*(given or ()), *named)
 
 
 def _refuse_several(recording: str | None, others: list[str]) -> None:

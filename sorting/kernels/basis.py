@@ -146,9 +146,7 @@ class Projector:
     All products have the same shape, since the bits of a result may depend on it.
     """
 
-    def __init__(
-        self, basis: np.ndarray, stride: int = 1, n_frames: int = TILE_FRAMES
-    ):
+    def __init__(self, basis: np.ndarray, stride: int = 1, n_frames: int = TILE_FRAMES):
         self.basis = basis
         self.stride = stride
         self.block = max(1, BLOCK_FRAMES // stride)

@@ -124,6 +124,10 @@ def peel(
             templates.append(k)
             values.append((shift, amplitude, gain))
             _subtract(traces, bank, k, frame, shift, amplitude, stale)
+            first = max(0, at[peak] - exclude_frames) // BLOCK
+            last = min(n_frames - 1, at[peak] + exclude_frames) // BLOCK
+            for other in near[near_ptr[channels[peak]] : near_ptr[channels[peak] + 1]]:
+                stale[other, first : last + 1] = True  # what the peak hid
             start = max(0, frame - refractory_frames)
             forbidden[k, start : frame + refractory_frames + 1] = True
     return ordered(frames, templates, values, n_templates)
@@ -145,7 +149,7 @@ def find_peaks(traces, stale, near_ptr, near, threshold, signs, exclude_frames):
     frames, channels : int64 (n_peaks,)
         By falling height, then frame, then channel.
     """
-    n_channels, n_frames = traces.shape
+    n_channels = traces.shape[0]
     low, high = np.float32(signs[0]), np.float32(signs[1])
     frames = [0 for _ in range(0)]
     channels = [0 for _ in range(0)]

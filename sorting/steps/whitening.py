@@ -133,7 +133,9 @@ def _spike_waveforms(context, matrix) -> tuple[np.ndarray, np.ndarray]:
     peaks = [np.zeros((0, config.template_frames), np.float32)]
     read = 0
     while read < len(context.front_end) and sum(map(len, peaks)) < MIN_SNIPPETS:
-        found = context.map_chunks(collect, context.sample_chunks(config.n_chunks, read))
+        found = context.map_chunks(
+            collect, context.sample_chunks(config.n_chunks, read)
+        )
         waveforms += [f[0] for f in found]
         peaks += [f[1] for f in found]
         read += config.n_chunks
