@@ -44,10 +44,10 @@ NOISE_CHUNKS = 20  # about as many seconds
 
 # The fast preset.
 FAST_CHUNK_SAMPLES = 16384 * 384  # small enough for memory to be used again
-FAST_NOISE_CHUNKS = 6  # levels are still known to a percent
-FAST_CHUNKS = 40  # that units are learned from, and
+FAST_NOISE_CHUNKS = 5  # levels are still known to a percent
+FAST_CHUNKS = 36  # that units are learned from, and
 FAST_LEARNING_S = 20.0  # at least so much of the recording
-FAST_CLUSTER = 0.5  # of the least size of a cluster: 10 spikes, of a unit of 0.5 Hz
+FAST_CLUSTER = 0.75  # of the least size of a cluster: 15 spikes in 20 s are 0.75 Hz
 FAST_PEAK = 0.85  # of the threshold: noise takes small spikes below it
 
 # A spike that reaches the classic threshold (in MAD of one channel) has at least this

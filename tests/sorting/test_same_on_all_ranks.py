@@ -79,17 +79,25 @@ def files_below(folder):
     return {path.relative_to(folder): path.read_bytes() for path in kept}
 
 
-@pytest.mark.parametrize("write", [one_file, files_with_gaps, drifting_tissue])
+@pytest.mark.parametrize(
+    ("write", "preset"),
+    [
+        (one_file, "accurate"),
+        (files_with_gaps, "accurate"),
+        (drifting_tissue, "accurate"),
+        (files_with_gaps, "fast"),  # of 52 chunks it learns from 36
+        (drifting_tissue, "fast"),
+    ],
+)
 def test_all_files_of_a_sort_are_the_same_on_any_number_of_ranks(
-    tmp_path, mpi_run, accuracy, write
+    tmp_path, mpi_run, accuracy, write, preset
 ):
     path, recording = write(tmp_path)
     sorts = []
     for n_ranks in N_RANKS:
         folder = tmp_path / f"on-{n_ranks}" / "out"
-        done = mpi_run(
-            n_ranks, "-m", "circus_cli", "sort", path, "--output-dir", folder
-        )
+        options = ["--preset", preset, "--output-dir", folder]
+        done = mpi_run(n_ranks, "-m", "circus_cli", "sort", path, *options)
         assert done.returncode == 0, done.stderr
         sorts.append(files_below(folder))
     for other in sorts[1:]:
