@@ -221,6 +221,18 @@ def test_projection_equals_direct_correlation(
     np.testing.assert_allclose(projected, correlated(traces, basis), atol=2e-3)
 
 
+@pytest.mark.parametrize("stride", [1, 2])
+def test_tiles_are_no_longer_than_traces_that_are_known_to_be_short(stride):
+    basis = np.random.default_rng(0).normal(size=(3, 61)).astype(np.float32)
+    traces = np.random.default_rng(1).normal(size=(183, 2)).astype(np.float32)
+    projector = Projector(basis, stride, n_frames=183)
+    assert 183 <= projector.tile_size * stride < 183 + 32
+    ((at, tile),) = projector.tiles(traces)
+    ordered = projector.in_time_order(tile).reshape(tile.shape)
+    expected = correlated(traces, basis)[:, :, ::stride]
+    np.testing.assert_allclose(ordered[:, :, : at.stop], expected, atol=1e-3)
+
+
 @pytest.mark.parametrize("stride", [2, 3, 5, 32, 50])
 @pytest.mark.parametrize("n_frames", [1, 2, 700, 3001])
 def test_projection_at_a_stride_is_every_so_many_of_all(n_frames, stride):

@@ -94,6 +94,9 @@ def test_banded_product_equals_the_dense_one(n_channels, block_size):
     product = banded.apply(traces)
     assert product.dtype == np.float32
     np.testing.assert_allclose(product, expected, atol=1e-4)
+    by_channel = banded.apply_by_channel(traces)
+    assert by_channel.flags.c_contiguous
+    np.testing.assert_allclose(by_channel.T, product, atol=1e-4)
     rows = banded.apply_rows(np.ascontiguousarray(traces.T))
     np.testing.assert_allclose(rows, expected.T, atol=1e-4)
 
@@ -102,4 +105,5 @@ def test_banded_product_of_zeros_and_of_no_frames():
     banded = BandedMatrix.from_dense(np.zeros((40, 40), np.float32))
     np.testing.assert_array_equal(banded.apply(np.ones((3, 40), np.float32)), 0)
     assert banded.apply(np.ones((0, 40), np.float32)).shape == (0, 40)
+    assert banded.apply_by_channel(np.ones((0, 40), np.float32)).shape == (40, 0)
     assert banded.apply_rows(np.ones((40, 0), np.float32)).shape == (40, 0)
