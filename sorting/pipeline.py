@@ -43,7 +43,7 @@ STEPS: dict[str, Callable[[Context], dict]] = {
     "converting": converting.run,
 }
 
-STEP_VERSION = 3  # raise it when a step's results change: stored ones are then redone
+STEP_VERSION = 4  # raise it when a step's results change: stored ones are then redone
 
 StepProgress = Callable[[str, int, int], None]
 
