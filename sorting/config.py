@@ -44,7 +44,7 @@ NOISE_CHUNKS = 20  # about as many seconds
 
 # The fast preset.
 FAST_CHUNK_SAMPLES = 16384 * 384  # small enough for memory to be used again
-FAST_NOISE_CHUNKS = 5  # levels are still known to a percent
+FAST_NOISE_CHUNKS = 5  # five seconds of 30 000 frames and more
 FAST_CHUNKS = 36  # that units are learned from, and
 FAST_LEARNING_S = 20.0  # at least so much of the recording
 FAST_CLUSTER = 0.75  # of the least size of a cluster: 15 spikes in 20 s are 0.75 Hz

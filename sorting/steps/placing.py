@@ -14,7 +14,7 @@ from sorting.steps.context import Context
 __all__ = ["AtEveryFrame", "AtPeaks"]
 
 MAX_ROUNDS = 5000  # each places a spike; a second of a large array needs hundreds
-N_PASSES = 4  # over the peaks of the residual; later ones find next to nothing
+N_PASSES = 4  # over the peaks of the residual: what hides under two spikes is third
 
 
 class AtEveryFrame:
