@@ -297,7 +297,7 @@ def test_signal_to_circus_ends_its_ranks(folder, long_job, number):
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 @pytest.mark.parametrize("n_ranks", [1, 2])
 def test_interrupt_is_one_line_and_the_run_can_go_on(folder, n_ranks):
-    np.tile(np.fromfile("rec.dat", "<i2"), 20).tofile("rec.dat")
+    np.tile(np.fromfile("rec.dat", "<i2"), 80).tofile("rec.dat")
     process = subprocess.Popen(
         [*CIRCUS, "rec.dat", "-c", str(n_ranks)],
         stdout=subprocess.PIPE,
