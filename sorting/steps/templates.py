@@ -7,7 +7,6 @@ import numpy as np
 from circus_io.parallel import sum_integers
 from sorting.chunk_map import own_items
 from sorting.kernels.basis import correlations, fit_basis, reduce_basis
-from sorting.kernels.neighbours import nearest_channels
 from sorting.kernels.overlaps import overlap_table
 from sorting.kernels.template_shapes import (
     FIXED_POINT,
@@ -23,12 +22,10 @@ from sorting.steps.clustering import MAX_SNIPPETS
 from sorting.steps.context import Context, Whitener
 from sorting.steps.motion import steady_front_end, take_turns
 from sorting.steps.pruning import choose_windows, needed_templates
-from sorting.steps.tracking import track
+from sorting.steps.tracking import MIN_PEAK, channels_near, track
 
 __all__ = ["run"]
 
-MAX_CHANNELS = 48  # on which a template is looked for
-MIN_PEAK = 0.35  # noise sd of an averaged channel that belongs to the support
 ENERGY = 0.995  # of all templates, that their basis keeps
 COMPONENTS = (6, 12)
 DRIFT_ALLOWANCE = 0.12  # less alike: what is left of drift, where clusters take turns
@@ -64,9 +61,7 @@ def _average(context: Context, clusters: dict) -> _Averages | None:
     """Sum the spikes of all clusters in one pass over the chunks that hold any."""
     config = context.config.templates
     width = context.config.whitening.template_frames + 2 * config.realign_frames
-    near = nearest_channels(context.distance_um, MAX_CHANNELS)[clusters["channel"]]
-    reach = np.take_along_axis(context.distance_um[clusters["channel"]], near, axis=1)
-    near = np.where(reach <= config.radius_um, near, -1)
+    near = channels_near(context, clusters["channel"])
     shape = (clusters["channel"].size, width, near.shape[1])
     sums = np.zeros((2, *shape), np.int64)
     counts = np.zeros(shape[0], np.int64)

@@ -16,9 +16,9 @@ from sorting.kernels.tracks import hat_weights, solve_tracks, track_support
 from sorting.motion import Motion, positions_apart
 from sorting.steps.context import Context, Whitener
 
-__all__ = ["track"]
+__all__ = ["MIN_PEAK", "channels_near", "track"]
 
-MAX_CHANNELS = 48  # on which a template is followed
+MAX_CHANNELS = 48  # on which a template is looked for
 MIN_PEAK = 0.35  # noise sd of an averaged channel that belongs to the support
 KNOT_UM = 5.0  # between displacements: spikes change little, several spikes at each
 
@@ -45,7 +45,7 @@ def track(
     displacement = motion.at(context.probe.contact_positions[best, motion.axis])
     first = np.floor(displacement.min() / KNOT_UM)
     knots = KNOT_UM * np.arange(first, np.ceil(displacement.max() / KNOT_UM) + 1)
-    channels = _channels_near(context, best)
+    channels = channels_near(context, best)
     sums = _sum_spikes(
         context, templates["basis"], times, ptr, displacement, knots, channels
     )
@@ -64,9 +64,22 @@ def track(
     }
 
 
-def _channels_near(context: Context, best: np.ndarray) -> np.ndarray:
-    near = nearest_channels(context.distance_um, MAX_CHANNELS)[best]
-    reach = np.take_along_axis(context.distance_um[best], near, axis=1)
+def channels_near(context: Context, centres: np.ndarray) -> np.ndarray:
+    """List the channels on which templates are looked for, nearest first.
+
+    Parameters
+    ----------
+    context : Context
+    centres : int64 (n_templates,)
+        Channel of each template.
+
+    Returns
+    -------
+    int64 (n_templates, n_local_channels)
+        -1 where a shank has fewer.
+    """
+    near = nearest_channels(context.distance_um, MAX_CHANNELS)[centres]
+    reach = np.take_along_axis(context.distance_um[centres], near, axis=1)
     return np.where(reach <= context.config.templates.radius_um, near, -1)
 
 
