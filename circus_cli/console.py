@@ -32,6 +32,7 @@ from rich.table import Table
 from rich.text import Text
 
 from circus_cli.errors import INTERRUPTED, as_input_error
+from circus_cli.interrupt import raise_if_interrupted
 from circus_io.errors import CircusError
 from circus_io.parallel import launched_rank
 
@@ -226,7 +227,14 @@ class StepProgress:
             self._bars.stop()
 
     def __call__(self, step: str, done: int, total: int) -> None:
-        """Take note that `done` of the `total` work items of `step` are done."""
+        """Take note that `done` of the `total` work items of `step` are done.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            The user interrupted the step, and a library did not let it through.
+        """
+        raise_if_interrupted()
         self.step = step
         self._started_s.setdefault(step, time.monotonic())
         if self._silent:

@@ -25,6 +25,7 @@ from circus_cli.commands.sort import EXAMPLES as SORT_EXAMPLES
 from circus_cli.commands.sort import sort
 from circus_cli.console import logs_shown, say_error, show
 from circus_cli.errors import UsageError, as_input_error
+from circus_cli.interrupt import listen, was_interrupted
 from circus_io.errors import CircusError
 from circus_io.parallel import launched_rank, set_thread_variables
 
@@ -152,6 +153,8 @@ def _usage_message(error: Exception, arguments: list[str]) -> str:
 
 def _fail(error: BaseException, *, debug: bool) -> int:
     """Report on rank 0 and return the exit status of the error."""
+    if was_interrupted():  # whatever a library made of it
+        error = KeyboardInterrupt()
     if launched_rank() == 0:
         say_error(error, debug=debug)
     if isinstance(error, KeyboardInterrupt):
@@ -164,5 +167,6 @@ def _fail(error: BaseException, *, debug: bool) -> int:
 
 def run() -> None:
     """Run the command line of this process and exit with its status."""
+    listen()
     set_thread_variables()  # before numpy is loaded
     sys.exit(main())

@@ -314,6 +314,27 @@ def test_interrupt_is_one_line_and_the_run_can_go_on(folder, n_ranks):
     assert again.returncode == 0, again.stderr
 
 
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+@pytest.mark.parametrize("answer", ["pass", "raise SystemError('lost') from None"])
+def test_interrupt_that_a_library_loses_is_heard(folder, answer):
+    (folder / "lossy.py").write_text(
+        "import os, signal\n"
+        "from circus_io.files.raw_binary import RawBinaryFile\n"
+        "class Lossy(RawBinaryFile):\n"
+        "    def _read_frames(self, *arguments):\n"
+        "        try:\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "        except KeyboardInterrupt:\n"
+        f"            {answer}\n"
+        "        return super()._read_frames(*arguments)\n"
+    )
+    params = (folder / "rec.params").read_text()
+    (folder / "rec.params").write_text(params.replace("raw_binary", "./lossy.py:Lossy"))
+    done = circus("rec.dat")
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr.splitlines()[-1].startswith("interrupted; ")
+
+
 def test_status_of_a_step_that_fails_comes_through_mpiexec(folder):
     done = circus("rec.dat", "-c", "2", "-m", "fitting")
     assert done.returncode == 4
