@@ -26,6 +26,7 @@ from circus_io.errors import (
     StepError,
     StreamError,
 )
+from circus_io.events import Events
 from circus_io.files.array import ArrayRecording
 from circus_io.files.joined import JoinedRecording
 from circus_io.opening import open_from_parameters, open_recording
@@ -38,6 +39,7 @@ __all__ = [
     "ChunkGrid",
     "CircusError",
     "DataFile",
+    "Events",
     "FormatError",
     "FormatInfo",
     "JoinedRecording",

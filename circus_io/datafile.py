@@ -144,6 +144,16 @@ class DataFile(Recording):
 
     # ------------------------------------------ what the author of a format implements
 
+    @classmethod
+    def recognises(cls, path: Path) -> bool | None:
+        """Tell from the first bytes of a file whether it is of this format.
+
+        Return None, as here, where the content does not tell; False leaves the file to
+        other formats with the same suffix. Never raises: what cannot be read is not
+        recognised.
+        """
+        return None
+
     def _read_from_header(self) -> Mapping[str, Any]:
         """Set ``_shape`` (and ``_t_start`` if the file knows it); return parameters.
 

@@ -4,9 +4,9 @@ Time is counted in frames and globally: a stream starts at its `t_start`, gaps b
 streams are kept, and a chunk never crosses the border of a stream.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from circus_io import indexing
 from circus_io.chunks import Chunk, ChunkGrid, Padding, check_chunk_size
 from circus_io.errors import ChunkError, FormatError, NotWritableError
+from circus_io.events import Events
 from circus_io.hooks import named_failures
 from circus_io.indexing import Nodes
 from circus_io.pickling import PicklesWithoutHandles
@@ -43,6 +44,15 @@ class Recording(PicklesWithoutHandles):
     _table: StreamTable
     _grid: ChunkGrid | None
     _analyzed: ChunkGrid | None
+
+    _channel_labels: tuple[str, ...] | None = None
+    """Name of each channel in the file; None if it has none."""
+
+    _channel_positions: np.ndarray | None = None
+    """Where the channels are, (n_channels, 2) in µm; None if the file does not say."""
+
+    _metadata: Mapping[str, Any] = MappingProxyType({})
+    """What else the file says about the recording."""
 
     # -------------------------------------------------------------- what a reader asks
 
@@ -75,6 +85,24 @@ class Recording(PicklesWithoutHandles):
     def gain(self) -> float | np.ndarray:
         """µV per count, for all channels or float64 (n_channels,)."""
         return self.params["gain"]
+
+    @property
+    def channel_labels(self) -> tuple[str, ...]:
+        """Name of each channel: that of the file, or its number."""
+        given = self.streams[0]._channel_labels
+        numbers = (str(channel) for channel in range(self.nb_channels))
+        return tuple(numbers) if given is None else tuple(given)
+
+    @property
+    def channel_positions(self) -> np.ndarray | None:
+        """Where the channels are, float64 (n_channels, 2) in µm, if the file says."""
+        given = self.streams[0]._channel_positions
+        return None if given is None else np.asarray(given, np.float64)
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """What the file says about the recording beside the parameters."""
+        return MappingProxyType(dict(self.streams[0]._metadata))
 
     @property
     def streams(self) -> list["Recording"]:
@@ -130,6 +158,13 @@ class Recording(PicklesWithoutHandles):
     def is_master(self) -> bool:
         """Whether this is rank 0."""
         return self.comm.rank == 0
+
+    def read_events(self) -> dict[str, Events]:
+        """Return triggers, marks and spikes by the name of their stream in the file.
+
+        A format that holds events overrides it; without, there are none.
+        """
+        return {}
 
     def get_file_names(self) -> list[str]:
         """Return the files of ``multi-files`` streams; empty otherwise."""

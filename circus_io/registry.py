@@ -144,24 +144,32 @@ def list_formats() -> list[FormatInfo]:
 
 
 def guess_format(path: str | Path) -> str:
-    """Return the one format whose extension `path` has.
+    """Return the one format whose extension `path` has and that knows its content.
 
     Raises
     ------
     FormatError
-        No format has it, or several have.
+        No format fits, or several do.
     """
     name = Path(path).name.lower()
-    fits = [
-        info.name
+    fits = {
+        info.name: _load(info.name, info.class_path, info.extra)
         for info in list_formats()
         if any(name.endswith(suffix.lower()) for suffix in info.extensions)
-    ]
-    if len(fits) == 1:
-        return fits[0]
+    }
+    known = {name: wrapper.recognises(Path(path)) for name, wrapper in fits.items()}
+    # a format that knows its own signature goes before one that takes any content
+    for names in (
+        [name for name, answer in known.items() if answer],
+        [name for name, answer in known.items() if answer is None],
+    ):
+        if len(names) == 1:
+            return names[0]
+        if names:
+            break
     raise FormatError(
-        f"the format of {Path(path).name} is not clear from its name; give file_format "
-        f"= {' or '.join(fits or sorted(_known()))}"
+        f"the format of {Path(path).name} is not clear from its name and content; give "
+        f"file_format = {' or '.join(names or sorted(_known()))}"
     )
 
 

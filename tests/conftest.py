@@ -8,6 +8,7 @@ so with `require`; it is skipped where that is absent, and fails instead with
 import importlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,6 +18,10 @@ from typing import Any
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+# a job in the background of a script has interrupts ignored, and so have its children
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -237,8 +237,37 @@ def test_a_built_in_name_is_not_taken_over(with_plugins, caplog):
 
 def test_an_unclear_format_names_those_that_fit(tmp_path):
     (tmp_path / "a.dat").touch()
-    with pytest.raises(FormatError, match="not clear from its name; give file_format"):
+    with pytest.raises(FormatError, match="from its name and content; give file_form"):
         open_recording(tmp_path / "a.dat")
+
+
+@pytest.fixture
+def two_formats(monkeypatch):
+    """Make ``signed``, which knows its first bytes, and ``any``, of the same suffix."""
+
+    class Signed(RawBinaryFile):
+        extension = (".both",)
+
+        @classmethod
+        def recognises(cls, path):
+            return path.read_bytes()[:4] == b"SIGN"
+
+    class Unsigned(RawBinaryFile):
+        extension = (".both",)
+
+    module = sys.modules[__name__]
+    for name, wrapper in {"signed": Signed, "any": Unsigned}.items():
+        monkeypatch.setattr(module, wrapper.__name__, wrapper, raising=False)
+        monkeypatch.setitem(
+            registry.BUILT_IN, name, (f"{__name__}:{wrapper.__name__}", None)
+        )
+
+
+@pytest.mark.usefixtures("two_formats")
+@pytest.mark.parametrize(("content", "name"), [(b"SIGN..", "signed"), (b"....", "any")])
+def test_the_content_decides_between_formats_of_one_suffix(tmp_path, content, name):
+    (tmp_path / "a.both").write_bytes(content)
+    assert registry.guess_format(tmp_path / "a.both") == name
 
 
 def test_a_misspelt_parameter_is_refused(tmp_path):
