@@ -26,6 +26,7 @@ PROVEN_STEPS = (
     "fitting",
     "merging",
 )
+DOUBTFUL_NORM = 0.84  # times the limit: two of three spikes are above the least norm
 SOFTWARE = ("circus-toolkit", "numpy", "scipy", "numba", "h5py")
 
 
@@ -54,7 +55,7 @@ def assemble(context: Context, parameters: dict[str, Any]) -> Result:
         streams=streams,
         sampling_rate=context.recording.sampling_rate,
         facts=_facts(context, bank["coefficients"][chosen], bank["basis"]),
-        rule=LabelRule(min_norm=context.config.merging.noise_norm),
+        rule=_label_rule(context.config.merging.noise_norm),
         **templates,
     )
     return Result(
@@ -99,6 +100,10 @@ def _facts(context: Context, coefficients: np.ndarray, basis: np.ndarray) -> Fit
         ),
         smallest=np.maximum(smallest, bank.a_min),
     )
+
+
+def _label_rule(noise_norm: float) -> LabelRule:
+    return LabelRule(min_norm=DOUBTFUL_NORM * noise_norm, clear_norm=noise_norm)
 
 
 def _select(bank: dict, chosen: np.ndarray) -> dict[str, np.ndarray]:

@@ -30,7 +30,9 @@ class LabelRule:
     """Thresholds between ``good``, ``mua`` and ``noise``.
 
     A unit is *noise* if it has no spikes or its template does not stand out of the
-    noise; it is *good* if it is large, frequent and steady enough to be judged, little
+    noise. Where that is in doubt it is, unless it fires at a rate that chance
+    coincidences of spikes too small to be sorted do not reach, and is no fragment of
+    another unit. It is *good* if it is large, frequent and steady enough to be judged, little
     contaminated, nearly complete and not to be confused with another one; all else is
     multi-unit activity. What is not known of a unit (NaN) does not count against it.
 
@@ -38,6 +40,10 @@ class LabelRule:
     ----------
     min_snr, min_norm : float
         Below either a unit is noise.
+    clear_norm : float
+        From here on a template is clear of the noise.
+    doubtful_rate_hz, doubtful_isolation : float
+        A unit between `min_norm` and `clear_norm` has at least this.
     good_snr, good_n_spikes, good_presence : float, int, float
         A good unit has at least this.
     good_isolation : float
@@ -48,6 +54,9 @@ class LabelRule:
 
     min_snr: float = 1.0
     min_norm: float = 0.0
+    clear_norm: float = 0.0
+    doubtful_rate_hz: float = 1.0
+    doubtful_isolation: float = 3.0
     good_snr: float = 4.0
     good_n_spikes: int = 50
     good_presence: float = 0.5
@@ -64,11 +73,10 @@ class LabelRule:
         metrics : mapping
             Columns of the unit table, by name.
         """
-        if metrics["n_spikes"] == 0 or not metrics["snr"] >= self.min_snr:
-            return "noise"
-        if metrics["norm"] < self.min_norm:
+        if self._is_noise(metrics):
             return "noise"
         doubts = (
+            metrics["norm"] < self.clear_norm,
             metrics["snr"] < self.good_snr,
             metrics["n_spikes"] < self.good_n_spikes,
             metrics["presence"] < self.good_presence,
@@ -78,6 +86,15 @@ class LabelRule:
             metrics["amplitude_drift"] > self.good_drift,
         )
         return "mua" if any(doubts) else "good"
+
+    def _is_noise(self, metrics: Mapping[str, float]) -> bool:
+        if metrics["n_spikes"] == 0 or not metrics["snr"] >= self.min_snr:
+            return True
+        doubtful = metrics["norm"] < self.clear_norm and (
+            metrics["firing_rate_hz"] < self.doubtful_rate_hz
+            or metrics["isolation"] < self.doubtful_isolation
+        )
+        return bool(metrics["norm"] < self.min_norm or doubtful)
 
 
 def firing_rate_hz(n_spikes: int, n_frames: int, sampling_rate: float) -> float:

@@ -101,19 +101,30 @@ def test_clustering_is_deterministic():
 
 
 @pytest.mark.parametrize(("n_spikes", "n_kept"), [(1, 1), (2, 2), (10, 8), (11, 9)])
-def test_core_is_a_fraction_rounded_up(n_spikes, n_kept):
-    features = np.random.default_rng(7).normal(size=(n_spikes, 4)).astype(np.float32)
+def test_core_of_even_spread_is_a_fraction_rounded_up(n_spikes, n_kept):
+    features = np.random.default_rng(7).normal(size=(n_spikes, 400)).astype("f4")
     members = core_members(features)
     assert members.size == n_kept
     assert np.all(np.diff(members) > 0)
 
 
-def test_core_holds_the_members_nearest_the_median():
-    features = np.random.default_rng(8).normal(size=(101, 3)).astype(np.float32)
+def test_core_of_a_large_unit_is_nearest_the_median():
+    features = 3 * np.random.default_rng(8).normal(size=(101, 30)).astype(np.float32)
     median = np.sort(features, axis=0)[50].astype("f8")
     distance = np.linalg.norm(features - median, axis=1)
     expected = sorted(np.argsort(distance)[:51].tolist())
     assert core_members(features, 0.5).tolist() == expected
+
+
+def test_core_of_a_small_unit_leaves_the_background_out():
+    rng = np.random.default_rng(9)
+    unit = rng.normal(size=(500, 35)) + 8 / np.sqrt(35)
+    places = rng.normal(size=(500, 35))
+    places *= 8 / np.linalg.norm(places, axis=1, keepdims=True)
+    background = rng.normal(size=(500, 35)) + places
+    members = core_members(np.concatenate([unit, background]).astype(np.float32))
+    assert np.mean(members < 500) > 0.9
+    assert members.size > 300
 
 
 def test_core_leaves_collisions_out():
