@@ -32,9 +32,10 @@ class LabelRule:
     A unit is *noise* if it has no spikes or its template does not stand out of the
     noise. Where that is in doubt it is, unless it fires at a rate that chance
     coincidences of spikes too small to be sorted do not reach, and is no fragment of
-    another unit. It is *good* if it is large, frequent and steady enough to be judged, little
-    contaminated, nearly complete and not to be confused with another one; all else is
-    multi-unit activity. What is not known of a unit (NaN) does not count against it.
+    another unit. It is *good* if it is large, frequent and steady enough to be judged,
+    little contaminated, nearly complete and not to be confused with another one; all
+    else is multi-unit activity. What is not known of a unit (NaN) does not count
+    against it.
 
     Attributes
     ----------
@@ -55,7 +56,7 @@ class LabelRule:
     min_snr: float = 1.0
     min_norm: float = 0.0
     clear_norm: float = 0.0
-    doubtful_rate_hz: float = 1.0
+    doubtful_rate_hz: float = 2.0
     doubtful_isolation: float = 3.0
     good_snr: float = 4.0
     good_n_spikes: int = 50

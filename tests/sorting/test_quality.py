@@ -164,10 +164,10 @@ def test_similarity_of_no_templates():
         ({}, "good"),
         ({"snr": 0.9}, "noise"),
         ({"norm": 5.9}, "noise"),
-        ({"norm": 6.9, "firing_rate_hz": 0.9}, "noise"),
+        ({"norm": 6.9, "firing_rate_hz": 1.9}, "noise"),
         ({"norm": 6.9, "isolation": 2.9}, "noise"),
         ({"norm": 6.9}, "mua"),
-        ({"firing_rate_hz": 0.9}, "good"),
+        ({"firing_rate_hz": 1.9}, "good"),
         ({"norm": np.nan}, "good"),
         ({"snr": np.nan}, "noise"),
         ({"n_spikes": 0}, "noise"),
@@ -185,5 +185,5 @@ def test_similarity_of_no_templates():
 def test_labels(changes, label):
     unit = {"snr": 4, "n_spikes": 50, "presence": 0.5, "contamination": 0.1}
     unit |= {"norm": 7, "isolation": 4, "amplitude_cutoff": 0.2, "amplitude_drift": 0.5}
-    unit |= {"firing_rate_hz": 1.0}
+    unit |= {"firing_rate_hz": 2.0}
     assert LabelRule(min_norm=6.0, clear_norm=7.0).label(unit | changes) == label
