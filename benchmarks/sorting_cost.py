@@ -7,11 +7,14 @@
     python benchmarks/sorting_cost.py --ranks 2
     python benchmarks/sorting_cost.py --case 16:360,3600 --rate 40
                                                            many spikes for an hour
+    python benchmarks/sorting_cost.py --case 384:120,1200 --generated
+                                                           no file, however long
     python benchmarks/sorting_cost.py --quick              small, for the tests
 
 Each case is a recording with known spikes, sorted twice: whole, and its beginning only.
 The difference between the two is what one more second costs, without what a sort of any
-length has to do.
+length has to do. With ``--generated`` there is no file: each chunk is made when it is
+read, which is then in the CPU seconds, and what the generator holds in the memory.
 
 * **CPU seconds** are those that the sort itself logs, over all ranks. Making the
   recording is a step of its own, before, and stands apart.
@@ -40,7 +43,7 @@ set_thread_variables()  # before numpy is loaded
 from machine import describe, load  # noqa: E402
 
 from circus_io.parallel import get_comm  # noqa: E402
-from circus_io.params import read_params  # noqa: E402
+from circus_io.params import build_params, read_params  # noqa: E402
 from circus_io.synthetic import SyntheticRecording  # noqa: E402
 
 DEFAULT_CASES = ((64, (60.0, 240.0)), (384, (20.0, 60.0)))
@@ -108,6 +111,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--rate", type=float, metavar="HZ", help="of every neuron; else 1 to 15 Hz"
     )
+    parser.add_argument(
+        "--generated", action="store_true", help="make chunks as they are read"
+    )
     parser.add_argument("--folder", help="where there is space for the recording")
     parser.add_argument("--rank-of", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -141,15 +147,18 @@ def run_case(
     """
     short, long = durations
     rate = {} if given.rate is None else {"rate_range_hz": (given.rate, given.rate)}
-    recording = SyntheticRecording(
-        n_channels=n_channels,
-        n_units=n_channels // CHANNELS_PER_UNIT,
-        duration_s=long,
-        seed=SEED,
+    settings = {
+        "n_channels": n_channels,
+        "n_units": n_channels // CHANNELS_PER_UNIT,
+        "seed": SEED,
         **rate,
-    )
+    }
+    path = folder / f"rec-{n_channels}.dat"
+    if given.generated:
+        made = [settings | {"duration_s": seconds} for seconds in durations]
+        return 0.0, [measure(path, m["duration_s"], given.ranks, m) for m in made]
     start = time.process_time()
-    path = recording.write(folder / f"rec-{n_channels}.dat")
+    SyntheticRecording(duration_s=long, **settings).write(path)
     generation_s = (time.process_time() - start) / long
     costs = [measure(path, long, given.ranks)]
     # samples stand frame by frame: the beginning of the file is the shorter recording
@@ -159,19 +168,25 @@ def run_case(
     return generation_s, costs
 
 
-def measure(path: Path, seconds: float, n_ranks: int) -> Cost:
-    """Sort in processes of its own, and watch their memory."""
+def measure(
+    path: Path, seconds: float, n_ranks: int, settings: dict | None = None
+) -> Cost:
+    """Sort in processes of its own, and watch their memory.
+
+    With the `settings` of a synthetic recording, `path` only gives the run its name.
+    """
     run = path.parent / f"{path.stem}-{seconds:g}s"
     run.mkdir()
     order = run / "order.json"
-    order.write_text(json.dumps({"recording": str(path), "run": str(run)}))
+    asked = {"recording": str(path), "run": str(run), "settings": settings}
+    order.write_text(json.dumps(asked))
     process = subprocess.Popen(
         [*launcher(n_ranks), sys.executable, __file__, "--rank-of", str(order)]
     )
     memory = watch(process, run)
     if process.returncode:
         raise SystemExit(f"the sort of {path.name} failed; see above")
-    log = json.loads((run / f"{path.stem}.log.json").read_text())
+    log = json.loads(next(run.glob("*.log.json")).read_text())
     found = json.loads((run / "found.json").read_text())
     return Cost(
         seconds,
@@ -205,9 +220,17 @@ def run_rank(order: Path) -> None:
             steps.append(step)
             announce(run / "step.txt", step)
 
+    if given["settings"]:
+        recording = SyntheticRecording(**given["settings"])
+        parameters = build_params({})
+        probe = recording.probe
+    else:
+        recording, probe = path, None
+        parameters = read_params(path.with_suffix(".params"))
     result = sorting.sort(
-        path,
-        parameters=read_params(path.with_suffix(".params")),
+        recording,
+        parameters=parameters,
+        probe=probe,
         output_dir=run,
         progress=note_step,
     )

@@ -67,8 +67,9 @@ def test_kernels_beside_the_roofline():
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux")
-def test_cost_of_a_sort():
-    text = run("sorting_cost.py", "--quick")
+@pytest.mark.parametrize("options", [[], ["--generated"]])
+def test_cost_of_a_sort(options):
+    text = run("sorting_cost.py", "--quick", *options)
     assert_states_the_machine(text)
     costs, _, memory = text.partition("private memory")
     total = [0.0, 0.0]
