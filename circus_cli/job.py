@@ -283,10 +283,13 @@ def _of_rank_0(comm: Any, function: Callable[[], T]) -> T:
 def _sort(comm: Any, job: Job, steps: Sequence[str] | None, quiet: bool) -> None:
     import sorting
     from circus_io.params import group_notices
+    from sorting.compilation import FIRST_RUN, is_compiled
 
     if comm.rank == 0 and not quiet:
         for notice in group_notices(job.parameters.notices):
             say(notice)
+        if not is_compiled():
+            say(FIRST_RUN)
     with (
         open_job_recording(job.files, job.parameters) as recording,
         StepProgress(quiet=quiet) as progress,
