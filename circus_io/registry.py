@@ -44,6 +44,7 @@ GROUP = "circus_io.files"
 # name: (class, extra of circus-toolkit that brings what it imports); alphabetical
 BUILT_IN: dict[str, tuple[str, str | None]] = {
     "hdf5": ("circus_io.files.hdf5:HDF5File", None),
+    "mcd": ("circus_io.files.mcd:MCDFile", None),
     "numpy": ("circus_io.files.numpy_array:NumpyFile", None),
     "raw_binary": ("circus_io.files.raw_binary:RawBinaryFile", None),
 }

@@ -1,0 +1,186 @@
+"""Samples of an MC_Rack file: the part of it that is looked at, and counts as µV."""
+
+import mmap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from circus_io.errors import FormatError
+from circus_io.files.mcd.chunks import SAMPLE_BYTES, Stretch
+from circus_io.streams import PathLike
+
+__all__ = ["MICROVOLTS", "Scale", "Window", "read_frames"]
+
+MICROVOLTS = 1e6  # in a volt
+
+WINDOW_BYTES = 2**28
+# samples that are converted at a time: with their traces they fit a cache of 2 MB
+BLOCK_SAMPLES = 2**18
+LARGEST_GAIN = 1e15  # µV per count: no product with a count leaves float32
+COUNTS = np.arange(2**16, dtype=np.uint16)
+
+
+class Window:
+    """A file seen through a window that moves: memory holds no more of it.
+
+    Parameters
+    ----------
+    path : path
+        Of the file, which may be larger than memory. The window is mapped, so that
+        there is no position that threads or forked processes move under each other.
+    """
+
+    def __init__(self, path: PathLike) -> None:
+        self._path = Path(path)
+        self._seen: tuple[int, mmap.mmap | bytes] = (0, b"")
+
+    def counts(self, offset: int, n_samples: int) -> np.ndarray:
+        """Return samples where they lie, uint16 (n_samples,), not to be written."""
+        stop = offset + n_samples * SAMPLE_BYTES
+        start, seen = self._seen
+        if offset < start or stop > start + len(seen):
+            # one assignment: another thread may be here
+            start, seen = self._seen = self._look(offset, stop)
+        return np.frombuffer(seen, "<u2", n_samples, offset - start)
+
+    def _look(self, offset: int, stop: int) -> tuple[int, mmap.mmap]:
+        """Map what lies between two places, and what follows it."""
+        with self._path.open("rb") as file:
+            n_bytes = file.seek(0, 2)
+            if stop > n_bytes:
+                raise FormatError(
+                    f"{self._path.name} has {n_bytes} bytes, fewer than when it was "
+                    "opened"
+                )
+            start = offset - offset % mmap.ALLOCATIONGRANULARITY
+            length = min(max(stop - start, WINDOW_BYTES), n_bytes - start)
+            access = mmap.ACCESS_READ
+            return start, mmap.mmap(file.fileno(), length, access=access, offset=start)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Counts as µV, ``(count - zero) * gain``, rounded once: to float32.
+
+    Attributes
+    ----------
+    zero : int
+        Count of 0 µV.
+    gain : float
+        µV per count.
+    ratio : (int, int) or None
+        Two integers whose quotient is the gain. Where the first is small the product
+        with it is exact, and the division rounds: float32 then does what otherwise
+        needs float64, at twice the speed. Ranges and amplifications of converters are
+        round numbers, so that most gains are such quotients.
+    """
+
+    zero: int
+    gain: float
+    ratio: tuple[int, int] | None = None
+
+    @classmethod
+    def of(cls, zero: int, gain: float) -> "Scale":
+        """Return the fastest way that is right for each of the 65536 counts.
+
+        Raises
+        ------
+        FormatError
+            The gain is 0, no number, or beyond what float32 holds.
+        """
+        if not 0 < abs(gain) < LARGEST_GAIN:
+            raise FormatError(f"{gain} µV per count are no gain; the file is damaged")
+        exact = cls(zero, gain)
+        nearest = Fraction(gain).limit_denominator(2**24)
+        quick = cls(zero, gain, nearest.as_integer_ratio())
+        right = np.array_equal(quick.traces(COUNTS), exact.traces(COUNTS))
+        return quick if right else exact
+
+    def traces(self, counts: np.ndarray) -> np.ndarray:
+        """Return counts as a new array in µV, float32 of the same shape."""
+        traces = np.empty(counts.shape, np.float32)
+        self.put(counts, traces)
+        return traces
+
+    def put(self, counts: np.ndarray, traces: np.ndarray) -> None:
+        """Write counts as µV into `traces`, float32 of the same shape."""
+        traces[...] = counts
+        traces -= self.zero  # exact: both have 16 bits
+        if self.ratio is None:
+            np.multiply(
+                traces, self.gain, out=traces, dtype=np.float64, casting="unsafe"
+            )
+        else:
+            traces *= self.ratio[0]
+            traces /= self.ratio[1]
+
+
+def read_frames(
+    window: Window,
+    stretch: Stretch,
+    frames: tuple[int, int],
+    n_channels: int,
+    nodes: np.ndarray | None = None,
+    scale: Scale | None = None,
+) -> np.ndarray:
+    """Return samples as they are stored or, with a scale, in µV.
+
+    Block by block they go from the file to their place in the result, and are in the
+    cache while they are scaled.
+
+    Parameters
+    ----------
+    window : Window
+    stretch : Stretch
+    frames : (int, int)
+        ``[t_start, t_stop)`` of the stretch.
+    n_channels : int
+        Of the stream.
+    nodes : int64 array, or None for all
+        Columns, in any order.
+    scale : Scale, optional
+
+    Returns
+    -------
+    uint16 or float32 array, shape (n_frames, n_nodes)
+    """
+    n_nodes = n_channels if nodes is None else len(nodes)
+    dtype = np.uint16 if scale is None else np.float32
+    result = np.empty((frames[1] - frames[0], n_nodes), dtype)
+    columns = _as_slice(nodes)
+    for rows, counts in _blocks(window, stretch, frames, n_channels):
+        if columns is not None:
+            counts = counts[:, columns]
+        else:
+            counts = np.take(counts, nodes, axis=1)
+        if scale is None:
+            result[rows] = counts
+        else:
+            scale.put(counts, result[rows])
+    return result
+
+
+def _as_slice(nodes: np.ndarray | None) -> slice | None:
+    """Return columns at equal steps to the right as a slice, which copies nothing."""
+    if nodes is None or not len(nodes):
+        return slice(0, None if nodes is None else 0)
+    steps = np.unique(np.diff(nodes))
+    if len(steps) > 1 or (len(steps) and steps[0] < 1):
+        return None
+    return slice(nodes[0], nodes[-1] + 1, steps[0] if len(steps) else 1)
+
+
+def _blocks(
+    window: Window, stretch: Stretch, frames: tuple[int, int], n_channels: int
+) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield which rows of the result come next, and their samples in the file."""
+    row = 0
+    most_frames = max(BLOCK_SAMPLES // n_channels, 1)
+    for offset, first, stop in stretch.parts(*frames, most_frames):
+        at = offset + first * n_channels * SAMPLE_BYTES
+        block = window.counts(at, (stop - first) * n_channels)
+        yield slice(row, row + stop - first), block.reshape(-1, n_channels)
+        row += stop - first
