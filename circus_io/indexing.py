@@ -14,6 +14,7 @@ import numpy as np
 from circus_io.errors import ChunkError
 
 __all__ = [
+    "as_slice",
     "check_nodes",
     "comparable",
     "parse_channels",
@@ -174,11 +175,20 @@ def select_channels(frames: np.ndarray, nodes: Nodes | None) -> np.ndarray:
     Returns
     -------
     ndarray, shape (n_frames, n_nodes)
-        A view for all channels and for a run of neighbours, else a copy in C order.
+        A view for all channels and for those at equal steps, else a copy in C order.
     """
+    columns = as_slice(nodes)
+    return frames[:, columns] if columns else np.take(frames, nodes, axis=1)
+
+
+def as_slice(nodes: Nodes | None) -> slice | None:
+    """Return channels at equal steps to the right as a slice; None for others."""
     if nodes is None:
-        return frames
-    nodes = np.asarray(nodes, dtype=np.int64)
-    if nodes.size and np.all(np.diff(nodes) == 1):
-        return frames[:, nodes[0] : nodes[-1] + 1]
-    return np.take(frames, nodes, axis=1)
+        return slice(None)
+    if len(nodes) == 0:
+        return slice(0)
+    first, last = int(nodes[0]), int(nodes[-1])
+    step = int(nodes[1]) - first if len(nodes) > 1 else 1
+    if step < 1 or np.any(np.diff(nodes) != step):
+        return None
+    return slice(first, last + 1, step)

@@ -80,6 +80,12 @@ def test_float32_without_scaling_is_a_view_that_nobody_can_write():
     assert raw.flags.writeable
 
 
+def test_what_is_too_large_for_float32_is_infinite():
+    raw = np.array([[1e300, -1e300, 1.0]])
+    assert to_float32(raw).tolist() == [[np.inf, -np.inf, 1]]
+    assert to_float32(raw, 2.0, 1).tolist() == [[np.inf, -np.inf, 0]]
+
+
 def test_nan_passes_through_floats():
     raw = np.array([[np.nan, 1.0]], dtype=np.float32)
     traces = to_float32(raw, 2.0)

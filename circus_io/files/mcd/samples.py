@@ -10,6 +10,7 @@ import numpy as np
 
 from circus_io.errors import FormatError
 from circus_io.files.mcd.chunks import SAMPLE_BYTES, Stretch
+from circus_io.indexing import as_slice
 from circus_io.streams import PathLike
 
 __all__ = ["MICROVOLTS", "Scale", "Window", "read_frames"]
@@ -150,27 +151,14 @@ def read_frames(
     n_nodes = n_channels if nodes is None else len(nodes)
     dtype = np.uint16 if scale is None else np.float32
     result = np.empty((frames[1] - frames[0], n_nodes), dtype)
-    columns = _as_slice(nodes)
+    columns = as_slice(nodes)
     for rows, counts in _blocks(window, stretch, frames, n_channels):
-        if columns is not None:
-            counts = counts[:, columns]
-        else:
-            counts = np.take(counts, nodes, axis=1)
+        chosen = counts[:, columns] if columns else np.take(counts, nodes, axis=1)
         if scale is None:
-            result[rows] = counts
+            result[rows] = chosen
         else:
-            scale.put(counts, result[rows])
+            scale.put(chosen, result[rows])
     return result
-
-
-def _as_slice(nodes: np.ndarray | None) -> slice | None:
-    """Return columns at equal steps to the right as a slice, which copies nothing."""
-    if nodes is None or not len(nodes):
-        return slice(0, None if nodes is None else 0)
-    steps = np.unique(np.diff(nodes))
-    if len(steps) > 1 or (len(steps) and steps[0] < 1):
-        return None
-    return slice(nodes[0], nodes[-1] + 1, steps[0] if len(steps) else 1)
 
 
 def _blocks(
