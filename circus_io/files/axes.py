@@ -1,5 +1,6 @@
 """Which axis of a stored array is time."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,7 +48,7 @@ class Axes:
             )
         text = str(time_axis).strip().lower()
         if text == "auto":
-            return cls(int(np.argmax(stored_shape)), stored_shape)
+            return cls(stored_shape.index(max(stored_shape)), stored_shape)
         if text not in [str(axis) for axis in range(n_axes)]:
             raise FormatError(
                 f"time_axis = {time_axis}: choose auto or an axis from 0 to "
@@ -65,7 +66,7 @@ class Axes:
     @property
     def n_channels(self) -> int:
         """Number of channels."""
-        return int(np.prod(self.grid, dtype=np.int64))
+        return math.prod(self.grid)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -2,7 +2,10 @@
 
 # ruff: noqa: RUF012 -- DataFile makes the declared mappings read-only
 
+import io
 import logging
+import math
+import tokenize
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,6 +20,18 @@ from circus_io.indexing import select_channels
 __all__ = ["NumpyFile"]
 
 logger = logging.getLogger(__name__)
+
+MOST_HEADER_BYTES = 2**16  # one of three axes has 128
+# numpy reads the header as an expression of Python
+BROKEN_HEADER = (
+    ArithmeticError,
+    MemoryError,
+    RecursionError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    tokenize.TokenError,
+)
 
 
 class NumpyFile(DataFile):
@@ -53,11 +68,10 @@ class NumpyFile(DataFile):
         frame_bytes = self._axes.n_channels * self._array.dtype.itemsize
         n_frames = self._array.n_bytes // frame_bytes if frame_bytes else 0
         outermost = 0 if self._array.order == "C" else len(self._array.shape) - 1
-        if self._axes.time_axis != outermost:
+        if self._axes.time_axis != outermost or not n_frames:
             raise FormatError(
                 f"{self._short_name()} was cut off, {self._array.n_bytes_missing} "
-                "bytes are missing, and it stores channel after channel: no frame of "
-                "it is whole"
+                "bytes are missing; no frame of it is whole"
             )
         logger.warning(
             "%s was cut off: of the %d frames that its header says, %d are read",
@@ -108,22 +122,26 @@ class _StoredArray:
 
     @property
     def n_bytes_missing(self) -> int:
-        n_samples = int(np.prod(self.shape, dtype=np.int64))
-        return n_samples * self.dtype.itemsize - self.n_bytes
+        # in Python's integers: a damaged shape may be beyond those of the machine
+        return math.prod(self.shape) * self.dtype.itemsize - self.n_bytes
 
 
 def _read_header(path: str, name: str) -> _StoredArray:
     try:
         with open(path, "rb") as file:  # noqa: PTH123 -- path is text
-            version = np.lib.format.read_magic(file)
-            reader = np.lib.format.read_array_header_1_0
-            if version != (1, 0):
-                reader = np.lib.format.read_array_header_2_0
-            shape, fortran_order, dtype = reader(file)
-            offset = file.tell()
-            n_bytes = file.seek(0, 2) - offset
-    except ValueError as error:
+            start = io.BytesIO(file.read(MOST_HEADER_BYTES))
+            n_bytes = file.seek(0, 2)
+        version = np.lib.format.read_magic(start)
+        reader = np.lib.format.read_array_header_1_0
+        if version != (1, 0):
+            reader = np.lib.format.read_array_header_2_0
+        shape, fortran_order, dtype = reader(start)
+    except BROKEN_HEADER as error:
         raise FormatError(f"{name} is no .npy file: {error}") from error
+    if any(length < 0 for length in shape):
+        raise FormatError(f"{name} has the shape {shape}; it is damaged")
+    offset = start.tell()
     if dtype.kind not in "iuf":
         raise FormatError(f"{name} holds {dtype}, not samples of a number type")
-    return _StoredArray(offset, shape, "F" if fortran_order else "C", dtype, n_bytes)
+    order = "F" if fortran_order else "C"
+    return _StoredArray(offset, shape, order, dtype, n_bytes - offset)

@@ -109,3 +109,32 @@ def test_a_header_that_overrules_the_user_says_so(tmp_path, caplog):
         recording = open_npy(tmp_path, X, nb_channels=4)
     assert recording.nb_channels == 6
     assert "nb_channels = 4 is not used, the header says 6" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("field", "damaged", "message"),
+    [
+        (b"(60, 6)", b"(-1, 6)", "has the shape"),
+        (b"(60, 6), }", b"(60, 9**99), }", "no .npy file"),
+        (b"(60, 6), }            ", b"(60, 999999999999999), }", "no frame"),
+        (b"(60, 6)", b"((((((,", "no .npy file"),
+        (b"{'descr'", b"{\0descr'", "no .npy file"),
+        (b"NUMPY\x01\x00", b"NUMPY\x02\x00", "no .npy file"),
+        (b"'<i2'", b"'<u9'", "no .npy file"),
+    ],
+)
+def test_a_damaged_header_is_an_error(tmp_path, field, damaged, message):
+    np.save(tmp_path / "a.npy", X)
+    content = (tmp_path / "a.npy").read_bytes()
+    assert field in content
+    (tmp_path / "a.npy").write_bytes(content.replace(field, damaged, 1))
+    with pytest.raises(FormatError, match=message):
+        open_recording(tmp_path / "a.npy", sampling_rate=1000, time_axis=0)
+
+
+def test_fewer_bytes_than_a_frame_are_none(tmp_path):
+    np.save(tmp_path / "a.npy", X)
+    content = (tmp_path / "a.npy").read_bytes()
+    (tmp_path / "a.npy").write_bytes(content[: 128 + 11])
+    with pytest.raises(FormatError, match="no frame of it is whole"):
+        open_recording(tmp_path / "a.npy", sampling_rate=1000)
