@@ -57,6 +57,7 @@ CHUNK_FRAMES = 25000
 ZERO = 32768
 VOLTS_PER_COUNT = 0.000125 / 1200
 GAIN = VOLTS_PER_COUNT * 1e6
+LOOKS = 100  # at the memory
 
 
 def main() -> None:
@@ -222,21 +223,21 @@ def bare(
 
 def peak_of(name: str, path: str, params: Mapping[str, Any]) -> float:
     """Return by how much reading a file makes the memory of this process grow, MB."""
-    before = peak = private_mb(os.getpid())
+    sizes = [private_mb(os.getpid())]
     done = threading.Event()
 
     def watch():
-        nonlocal peak
         while not done.wait(0.001):
-            peak = max(peak, private_mb(os.getpid()))
+            sizes.append(private_mb(os.getpid()))
 
     watcher = threading.Thread(target=watch)
     watcher.start()
     with circus_io.open_recording(path, name, **params) as recording:
-        read(recording)
+        while len(sizes) < LOOKS:  # again, if it was over too soon to be seen
+            read(recording)
     done.set()
     watcher.join()
-    return peak - before
+    return max(sizes) - sizes[0]
 
 
 if __name__ == "__main__":

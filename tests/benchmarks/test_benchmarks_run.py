@@ -48,6 +48,20 @@ def test_reading_and_filtering():
     assert ratios["band-pass"] > 1
 
 
+def test_reading_formats():
+    text = run("reading_formats.py", "--quick")
+    assert_states_the_machine(text)
+    rows = re.findall(rf"^(\w+) +((?:{NUMBER} *){{10}})$", text, re.MULTILINE)
+    assert {"mcd", "raw_binary"} <= {name for name, _ in rows}
+    for name, numbers in rows:
+        here, numpy, ratio, cast, *costs, peak, chunk = map(float, numbers.split())
+        assert ratio == pytest.approx(here / numpy, abs=0.02), name
+        assert ratio > 0.1
+        assert 0 < cast < ratio
+        assert len(costs) == 4
+        assert 0 < peak < 10 * chunk
+
+
 def test_kernels_beside_the_roofline():
     text = run("kernels.py", "--quick")
     assert_states_the_machine(text)

@@ -490,6 +490,7 @@ FORMAT = STREAM + 804 + 2 * 1104 + 16
         (STREAM + 784, struct.pack("<I", 0), "nothing that is sampled"),
         (STREAM + 788, struct.pack("<I", 0), "nothing that is sampled"),
         (STREAM + 788, struct.pack("<I", 2**32 - 1), "a channel header of stream"),
+        (STREAM + 792, b"\0\0", "no name for its chunks"),
         (STREAM + 804, struct.pack("<H", 3), "version 3"),
         (STREAM + 804 + 784, struct.pack("<I", 2**31), "a channel header of stream"),
         (FORMAT + 8, struct.pack("<d", 0.0), "are no gain"),

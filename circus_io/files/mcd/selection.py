@@ -11,6 +11,7 @@ __all__ = ["CONTINUOUS", "select_stream"]
 logger = logging.getLogger(__name__)
 
 CONTINUOUS = ("analog", "filter", "chat", "digital")
+TAG_LENGTH = 8
 # what is read by default: electrodes, or what was recorded in their place
 ELECTRODES = ("elec", "filt", "chtl")
 
@@ -38,6 +39,11 @@ def select_stream(streams: Sequence[Stream], wanted: str, name: str) -> Stream:
             f"{name} holds no continuous stream, only {_describe(streams)}"
         )
     stream = _named(continuous, wanted, name) if wanted else _default(continuous, name)
+    if len(stream.tag) != TAG_LENGTH:
+        raise FormatError(
+            f"{name}: {stream.describe()} has no name for its chunks; files of MC_Rack "
+            "before 2.0 are not read"
+        )
     if not stream.channels or not stream.rate_mhz:
         raise FormatError(f"{name}: {stream.describe()} holds nothing that is sampled")
     if stream.kind != "digital" and stream.bytes_per_sample != 2:
