@@ -12,11 +12,15 @@ import numpy as np
 from circus_io.datafile import DataFile
 from circus_io.errors import FormatError
 from circus_io.files.axes import Axes
+from circus_io.files.hdf5_access import (
+    cache_bytes,
+    check_chunks,
+    hdf5_failures,
+    open_hdf5,
+)
 from circus_io.streams import follow_each_other, natural_key
 
 __all__ = ["HDF5File"]
-
-MIB = 2**20
 
 
 class HDF5File(DataFile):
@@ -38,7 +42,7 @@ class HDF5File(DataFile):
 
     def _read_from_header(self) -> Mapping[str, Any]:
         self.h5_file = self.data = None
-        with self._open_file("r") as file:
+        with open_hdf5(self.file_name) as file, hdf5_failures(self._short_name()):
             keys = self._find_datasets(file)
             if len(keys) > 1 and self.stream_mode != "single-file":
                 raise FormatError(
@@ -56,13 +60,14 @@ class HDF5File(DataFile):
                 "samples of a number type"
             )
         where = f"{dataset.name} of {self._short_name()}"
+        check_chunks(dataset, self._short_name())
         self._axes = Axes.of(dataset.shape, self.params["time_axis"], where)
         self._shape = self._axes.shape
-        self._cache_bytes = _cache_size(dataset, self._axes.time_axis)
+        self._cache_bytes = cache_bytes(dataset, self._axes.time_axis)
         return {"nb_channels": self._axes.n_channels, "data_dtype": dataset.dtype.str}
 
     def _open(self, mode: str = "r") -> None:
-        self.h5_file = self._open_file(mode, rdcc_nbytes=self._cache_bytes)
+        self.h5_file = open_hdf5(self.file_name, mode, rdcc_nbytes=self._cache_bytes)
         self.data = self.h5_file[self.keys[0]]
 
     def _close(self) -> None:
@@ -83,13 +88,8 @@ class HDF5File(DataFile):
         return frames if nodes is None else np.take(frames, nodes - first, axis=1)
 
     def _read_slab(self, t_start: int, t_stop: int, channels: Any) -> np.ndarray:
-        try:
+        with hdf5_failures(f"{self.keys[0]} of {self._short_name()}"):
             slab = self.data[self._index(t_start, t_stop, channels)]
-        except OSError as error:
-            raise FormatError(
-                f"cannot read {self.keys[0]} of {self._short_name()}: {error}; if it "
-                "is compressed by a filter plug-in, install hdf5plugin and import it"
-            ) from error
         return self._axes.frames_first(slab)
 
     def _write_frames(self, t_start: int, raw: np.ndarray) -> None:
@@ -115,15 +115,6 @@ class HDF5File(DataFile):
         ]
         follow_each_other(sources)
         return sources
-
-    def _open_file(self, mode: str, **options: Any) -> h5py.File:
-        try:
-            return h5py.File(self.file_name, mode, **options)
-        except (PermissionError, BlockingIOError, IsADirectoryError):
-            raise  # not a question of the format
-        except OSError as error:
-            message = f"cannot open {self._short_name()} as HDF5: {error}"
-            raise FormatError(message) from error
 
     def _find_datasets(self, file: h5py.File) -> list[str]:
         """Return the names of the datasets that `h5_key` stands for."""
@@ -167,17 +158,3 @@ def _matches(name: str, pattern: str, level_by_level: bool) -> bool:
 
 def _shorten(names: list[str], most: int = 8) -> str:
     return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
-
-
-def _cache_size(dataset: h5py.Dataset, time_axis: int) -> int:
-    """Return bytes for a chunk cache that holds one row of HDF5 chunks, twice.
-
-    A read along time touches each chunk of the row; with HDF5's default of 1 MiB a
-    chunk that two reads share would be decompressed twice.
-    """
-    if dataset.chunks is None:
-        return MIB
-    shape = list(dataset.shape)
-    shape[time_axis] = dataset.chunks[time_axis]
-    row = int(np.prod(shape, dtype=np.int64)) * dataset.dtype.itemsize
-    return min(max(2 * row, MIB), 256 * MIB)
