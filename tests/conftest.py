@@ -85,3 +85,17 @@ def samples() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no sample recordings in {folder}; CIRCUS_SAMPLES says where")
     return folder
+
+
+@pytest.fixture
+def mcs_vendor(require: Callable[..., Any]) -> Callable[[Path], dict[int, Any]]:
+    """``mcs_vendor(path)``: the recordings that the reader of the vendor finds."""
+    module = require("McsPy.McsData", extra="test")
+    module.VERBOSE = False
+    files = []  # it closes what nobody holds
+
+    def recordings(path: Path) -> dict[int, Any]:
+        files.append(module.RawData(str(path)))
+        return files[-1].recordings
+
+    return recordings

@@ -60,7 +60,7 @@ class HDF5File(DataFile):
                 "samples of a number type"
             )
         where = f"{dataset.name} of {self._short_name()}"
-        check_chunks(dataset, self._short_name())
+        check_chunks(dataset)
         self._axes = Axes.of(dataset.shape, self.params["time_axis"], where)
         self._shape = self._axes.shape
         self._cache_bytes = cache_bytes(dataset, self._axes.time_axis)

@@ -17,13 +17,14 @@ __all__ = [
     "hdf5_failures",
     "open_hdf5",
     "read_rows",
+    "read_whole",
     "root_attribute",
     "text",
 ]
 
 MIB = 2**20
-LARGE_CHUNK_BYTES = 128 * MIB
-MOST_COMPRESSION = 64  # of a chunk, so that a small broken file does not fill memory
+LARGE_BYTES = 64 * MIB
+MOST_COMPRESSION = 64  # so that a small broken file does not fill the memory
 
 # A broken file makes h5py raise nearly every builtin error there is: a message that
 # cannot be decoded, an object of another kind, a size without memory.
@@ -125,21 +126,37 @@ def cache_bytes(dataset: h5py.Dataset, time_axis: int) -> int:
     return min(max(2 * row, MIB), 256 * MIB)
 
 
-def check_chunks(dataset: h5py.Dataset, name: str) -> None:
-    """Refuse HDF5 chunks that are larger than the file `name` can have stored.
+def check_chunks(dataset: h5py.Dataset) -> None:
+    """Refuse HDF5 chunks that are larger than the file can have stored.
 
     Raises
     ------
     FormatError
-        A chunk has more than 128 MiB, and more than 64 times the bytes of the file.
+        A chunk has more than 64 MiB, and more than 64 times the bytes of the file.
     """
-    n_samples = np.prod(dataset.chunks or (), dtype=np.float64)
-    n_bytes = n_samples * dataset.dtype.itemsize
-    stored = MOST_COMPRESSION * Path(dataset.file.filename).stat().st_size
-    if n_bytes > max(LARGE_CHUNK_BYTES, stored):
+    _check_bytes(dataset, dataset.chunks or (), "chunks of")
+
+
+def read_whole(dataset: h5py.Dataset) -> np.ndarray:
+    """Read a whole dataset, such as a table.
+
+    Raises
+    ------
+    FormatError
+        It has more than 64 MiB, and more than 64 times the bytes of the file.
+    """
+    _check_bytes(dataset, dataset.shape, "a shape of")
+    check_chunks(dataset)
+    return dataset[()]
+
+
+def _check_bytes(dataset: h5py.Dataset, shape: tuple[int, ...], what: str) -> None:
+    path = Path(dataset.file.filename)
+    n_bytes = np.prod(shape, dtype=np.float64) * dataset.dtype.itemsize
+    if n_bytes > max(LARGE_BYTES, MOST_COMPRESSION * path.stat().st_size):
         raise FormatError(
-            f"{dataset.name} of {name} has HDF5 chunks of {dataset.chunks} samples, "
-            "far more than the file can hold: it is damaged"
+            f"{dataset.name} of {path.name} has {what} {shape} samples, far more than "
+            "the file can hold: it is damaged"
         )
 
 
