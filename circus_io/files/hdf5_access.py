@@ -63,7 +63,10 @@ def hdf5_failures(what: str) -> Iterator[None]:
 
 
 def open_hdf5(path: str, mode: str = "r", **options: Any) -> h5py.File:
-    """Open an HDF5 file, for reading also while it is written or after its writer died.
+    """Open an HDF5 file; to read, also one that is being written or was cut off.
+
+    HDF5's single-writer mode keeps a file whole at any moment, so what is stored can be
+    read while the writer is at work, after it was killed, and after the disk was full.
 
     Parameters
     ----------
@@ -81,8 +84,8 @@ def open_hdf5(path: str, mode: str = "r", **options: Any) -> h5py.File:
         try:
             return h5py.File(path, mode, **options)
         except OSError as error:
-            # the mark of a writer that is at work, or was killed
-            if mode != "r" or "already open for" not in str(error):
+            marks = ("already open for", "truncated file")
+            if mode != "r" or not any(mark in str(error) for mark in marks):
                 raise
             return h5py.File(path, mode, swmr=True, **options)
     except (PermissionError, BlockingIOError, IsADirectoryError, FileNotFoundError):

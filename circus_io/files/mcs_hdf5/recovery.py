@@ -24,7 +24,7 @@ WORD = 0xFFFFFFFF
 
 
 def recover(path: str | os.PathLike[str]) -> bool:
-    """Mark an HDF5 file as closed whose writer was killed.
+    """Mark an HDF5 file as closed whose writer was killed, or met a full disk.
 
     Everything that was written stays; the file is changed only in its superblock, and
     afterwards opens in every program. Do not call it while the writer is at work.
@@ -47,10 +47,10 @@ def recover(path: str | os.PathLike[str]) -> bool:
     with Path(path).open("r+b") as file:
         block = bytearray(file.read(N_BYTES))
         _check(block, Path(path).name)
-        if block[OPEN_FOR] == 0:
+        n_bytes = file.seek(0, os.SEEK_END)
+        if block[OPEN_FOR] == 0 and _end_of_file(block) <= n_bytes:
             return False
         block[OPEN_FOR] = 0
-        n_bytes = max(_end_of_file(block), file.seek(0, os.SEEK_END))
         struct.pack_into("<Q", block, END_OF_FILE, n_bytes)
         struct.pack_into("<I", block, CHECKSUM, _lookup3(block[:CHECKSUM]))
         file.seek(0)
