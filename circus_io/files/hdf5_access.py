@@ -13,6 +13,7 @@ from circus_io.errors import CircusError, FormatError, NotWritableError
 __all__ = [
     "SharedHDF5",
     "cache_bytes",
+    "check_bytes",
     "check_chunks",
     "hdf5_failures",
     "open_hdf5",
@@ -23,8 +24,6 @@ __all__ = [
 ]
 
 MIB = 2**20
-LARGE_BYTES = 64 * MIB
-MOST_COMPRESSION = 64  # so that a small broken file does not fill the memory
 
 # A broken file makes h5py raise nearly every builtin error there is: a message that
 # cannot be decoded, an object of another kind, a size without memory.
@@ -137,7 +136,31 @@ def check_chunks(dataset: h5py.Dataset) -> None:
     FormatError
         A chunk has more than 64 MiB, and more than 64 times the bytes of the file.
     """
-    _check_bytes(dataset, dataset.chunks or (), "chunks of")
+    check_bytes(dataset, dataset.chunks or (), 64)
+
+
+def check_bytes(dataset: h5py.Dataset, shape: tuple[int, ...], most: int) -> None:
+    """Refuse samples that the file cannot have stored.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the dataset or a part of it.
+    most : int
+        How well they may be compressed.
+
+    Raises
+    ------
+    FormatError
+        They have more than 64 MiB, and more than `most` times the bytes of the file.
+    """
+    path = Path(dataset.file.filename)
+    n_bytes = np.prod(shape, dtype=np.float64) * dataset.dtype.itemsize
+    if n_bytes > max(64 * MIB, most * path.stat().st_size):
+        raise FormatError(
+            f"{dataset.name} of {path.name} says {shape} samples of {dataset.dtype}, "
+            "far more than the file can hold: it is damaged"
+        )
 
 
 def read_whole(dataset: h5py.Dataset) -> np.ndarray:
@@ -146,21 +169,11 @@ def read_whole(dataset: h5py.Dataset) -> np.ndarray:
     Raises
     ------
     FormatError
-        It has more than 64 MiB, and more than 64 times the bytes of the file.
+        It is far larger than the file.
     """
-    _check_bytes(dataset, dataset.shape, "a shape of")
+    check_bytes(dataset, dataset.shape, 64)
     check_chunks(dataset)
     return dataset[()]
-
-
-def _check_bytes(dataset: h5py.Dataset, shape: tuple[int, ...], what: str) -> None:
-    path = Path(dataset.file.filename)
-    n_bytes = np.prod(shape, dtype=np.float64) * dataset.dtype.itemsize
-    if n_bytes > max(LARGE_BYTES, MOST_COMPRESSION * path.stat().st_size):
-        raise FormatError(
-            f"{dataset.name} of {path.name} has {what} {shape} samples, far more than "
-            "the file can hold: it is damaged"
-        )
 
 
 def read_rows(
@@ -168,7 +181,8 @@ def read_rows(
 ) -> np.ndarray:
     """Read some rows of a two-dimensional dataset, in any order, possibly repeated.
 
-    Runs of neighbouring rows are read at once, and rows that nobody wants not at all.
+    Rows that share HDF5 chunks are read at once, so that each is decompressed once;
+    the rows far from any that is wanted are not read at all.
 
     Parameters
     ----------
@@ -181,14 +195,19 @@ def read_rows(
     -------
     ndarray, shape (n_wanted, stop - first)
     """
-    unique, places = np.unique(rows, return_inverse=True)
-    block = np.empty((len(unique), stop - first), dataset.dtype)
-    borders = np.flatnonzero(np.diff(unique) > 1) + 1
-    for run in np.split(np.arange(len(unique)), borders):
-        if len(run) and stop > first:
-            low, high = unique[run[0]], unique[run[-1]] + 1
-            block[run[0] : run[-1] + 1] = dataset[low:high, first:stop]
-    return block if np.array_equal(unique, rows) else block[places]
+    block = np.empty((len(rows), stop - first), dataset.dtype)
+    unique = np.unique(rows)
+    near = max(dataset.chunks[0] if dataset.chunks else 1, 2)
+    for run in np.split(unique, np.flatnonzero(np.diff(unique) >= near) + 1):
+        if len(run) == 0 or first == stop:
+            break
+        low, high = run[0], run[-1] + 1
+        slab = dataset[low:high, first:stop]
+        if np.array_equal(rows, np.arange(low, high)):
+            return slab
+        wanted = (rows >= low) & (rows < high)
+        block[wanted] = slab[rows[wanted] - low]
+    return block
 
 
 class SharedHDF5:

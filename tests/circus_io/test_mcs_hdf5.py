@@ -360,16 +360,22 @@ def test_rows_outside_of_the_data_are_named(make):
         open_recording(path)
 
 
-def test_a_table_larger_than_its_file_is_not_read(make):
+@pytest.mark.parametrize(
+    ("name", "shape", "chunks", "words"),
+    [
+        ("ChannelData", (4, 2**50), (4, 256), "far more than the file can hold"),
+        ("ChannelData", (4, 2**24), (4, 2**24), "far more than the file can hold"),
+        ("ChannelDataTimeStamps", (2**40, 3), (2**20, 3), r"expected \(n, 3\) int"),
+        ("ChannelDataTimeStamps", (9, 3), (2**26, 3), "far more than the file can"),
+    ],
+)
+def test_sizes_that_the_file_cannot_hold_are_not_read(make, name, shape, chunks, words):
     path = make()
     with h5py.File(path, "r+") as file:
         stream = file["Data/Recording_0/AnalogStream/Stream_0"]
-        del stream["ChannelDataTimeStamps"], stream["ChannelData"]
-        stream.create_dataset("ChannelData", (4, 2**50), "i4", chunks=(4, 256))
-        stream.create_dataset(
-            "ChannelDataTimeStamps", (2**40, 3), "i8", chunks=(2**20, 3)
-        )
-    with pytest.raises(FormatError, match=r"expected \(n, 3\) integers"):
+        del stream[name]
+        stream.create_dataset(name, shape, "i8", chunks=chunks, maxshape=(None, None))
+    with pytest.raises(FormatError, match=words):
         open_recording(path)
 
 

@@ -23,7 +23,13 @@ import h5py
 import numpy as np
 
 from circus_io.errors import FormatError
-from circus_io.files.hdf5_access import cache_bytes, check_chunks, read_whole, text
+from circus_io.files.hdf5_access import (
+    cache_bytes,
+    check_bytes,
+    check_chunks,
+    read_whole,
+    text,
+)
 
 __all__ = [
     "AnalogStream",
@@ -40,6 +46,7 @@ __all__ = [
 TO_MICROVOLT = {"V": 6, "mV": 3, "uV": 0, "µV": 0, "nV": -3}
 MOST_SPANS = 2**20
 MOST_CHANNELS = 2**16
+MOST_COMPRESSION = 2000  # gzip does not reach 1100
 MOST_EXPONENT = 30
 NO_GUID = "00000000-0000-0000-0000-000000000000"
 
@@ -238,6 +245,7 @@ def _read_stream(group: h5py.Group, recording: int) -> AnalogStream:
             f"{data.name} has shape {data.shape} and type {data.dtype}, not numbers "
             "in rows of channels"
         )
+    check_bytes(data, data.shape, MOST_COMPRESSION)
     check_chunks(data)
     if len(info) > min(data.shape[0], MOST_CHANNELS):
         raise FormatError(
