@@ -46,6 +46,7 @@ BUILT_IN: dict[str, tuple[str, str | None]] = {
     "hdf5": ("circus_io.files.hdf5:HDF5File", None),
     "mcd": ("circus_io.files.mcd:MCDFile", None),
     "mcs_hdf5": ("circus_io.files.mcs_hdf5:MCSHDF5File", None),
+    "mcs_raw_binary": ("circus_io.files.mcs_raw_binary:MCSRawBinaryFile", None),
     "numpy": ("circus_io.files.numpy_array:NumpyFile", None),
     "raw_binary": ("circus_io.files.raw_binary:RawBinaryFile", None),
 }
