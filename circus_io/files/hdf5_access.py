@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 
 from circus_io.errors import CircusError, FormatError, NotWritableError
+from circus_io.files.superblock import MendedFile
 
 __all__ = [
     "SharedHDF5",
@@ -20,6 +21,7 @@ __all__ = [
     "read_rows",
     "read_whole",
     "root_attribute",
+    "short_name",
     "text",
 ]
 
@@ -65,7 +67,8 @@ def open_hdf5(path: str, mode: str = "r", **options: Any) -> h5py.File:
     """Open an HDF5 file; to read, also one that is being written or was cut off.
 
     HDF5's single-writer mode keeps a file whole at any moment, so what is stored can be
-    read while the writer is at work, after it was killed, and after the disk was full.
+    read while the writer is at work, after it was killed, and after the disk was full:
+    as it was when it is opened.
 
     Parameters
     ----------
@@ -86,12 +89,29 @@ def open_hdf5(path: str, mode: str = "r", **options: Any) -> h5py.File:
             marks = ("already open for", "truncated file")
             if mode != "r" or not any(mark in str(error) for mark in marks):
                 raise
-            return h5py.File(path, mode, swmr=True, **options)
+            mended = _mended_file(path)
+            if mended is None:
+                raise
+            return h5py.File(mended, mode, **options)
     except (PermissionError, BlockingIOError, IsADirectoryError, FileNotFoundError):
         raise  # not a question of the format
+    except CircusError:
+        raise
     except BROKEN as error:
         message = f"cannot open {Path(path).name} as HDF5: {error}"
         raise FormatError(message) from error
+
+
+def _mended_file(path: str) -> MendedFile | None:
+    try:
+        return MendedFile(path)
+    except FormatError:
+        return None  # the trouble is another one
+
+
+def short_name(item: h5py.HLObject) -> str:
+    """Return the name of the file of a group or dataset, without its folder."""
+    return Path(item.file.filename).name
 
 
 def root_attribute(path: Path, attribute: str) -> str | None:
@@ -154,12 +174,11 @@ def check_bytes(dataset: h5py.Dataset, shape: tuple[int, ...], most: int) -> Non
     FormatError
         They have more than 64 MiB, and more than `most` times the bytes of the file.
     """
-    path = Path(dataset.file.filename)
     n_bytes = np.prod(shape, dtype=np.float64) * dataset.dtype.itemsize
-    if n_bytes > max(64 * MIB, most * path.stat().st_size):
+    if n_bytes > max(64 * MIB, most * dataset.file.id.get_filesize()):
         raise FormatError(
-            f"{dataset.name} of {path.name} says {shape} samples of {dataset.dtype}, "
-            "far more than the file can hold: it is damaged"
+            f"{dataset.name} of {short_name(dataset)} says {shape} samples of "
+            f"{dataset.dtype}, far more than the file can hold: it is damaged"
         )
 
 

@@ -237,3 +237,10 @@ def test_other_raw_files_are_not_taken_for_exports(tmp_path):
     with pytest.raises(FormatError, match="not clear"):
         open_recording(tmp_path / "a.raw")
     assert MCSRawBinaryFile.recognises(tmp_path) is False
+
+
+@pytest.mark.parametrize("lines", [{}, MIXED])
+def test_damaged_headers_end_in_values_or_our_errors(tmp_path, fuzz, lines):
+    path = write(tmp_path / "a.raw", **lines)
+    n_bytes = len(header(**lines))
+    assert not fuzz(MCSRawBinaryFile, path, n_trials=300, n_header_bytes=n_bytes)

@@ -16,7 +16,6 @@ versions 1 to 3 (``mcs_hdf5_protocol.rst`` of McsPyDataTools)::
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import h5py
@@ -28,6 +27,7 @@ from circus_io.files.hdf5_access import (
     check_bytes,
     check_chunks,
     read_whole,
+    short_name,
     text,
 )
 
@@ -108,7 +108,7 @@ def recordings(file: h5py.File, wanted: str) -> dict[int, h5py.Group]:
     """
     found = numbered(file["Data"], "Recording")
     if not found:
-        raise FormatError(f"{_name(file)} holds no Data/Recording_0")
+        raise FormatError(f"{short_name(file)} holds no Data/Recording_0")
     if wanted == "auto":
         return found
     number = int(wanted) if wanted.isdecimal() else -1
@@ -142,7 +142,7 @@ def read_streams(file: h5py.File, recording: str, stream: str) -> list[AnalogStr
         if analog is not None and len(analog):
             chosen.append(_read_stream(_choose(analog, stream), number))
     if not chosen:
-        raise FormatError(f"{_name(file)} holds no analog stream")
+        raise FormatError(f"{short_name(file)} holds no analog stream")
     return chosen
 
 
@@ -161,10 +161,6 @@ def read_metadata(file: h5py.File) -> dict[str, Any]:
     known = {ours: text(data.get(theirs, "")) for theirs, ours in names.items()}
     date = _date(data.get("DateInTicks")) or text(data.get("Date", ""))
     return {name: value for name, value in {"date": date, **known}.items() if value}
-
-
-def _name(file: h5py.File) -> str:
-    return Path(file.filename).name
 
 
 def _date(ticks: Any) -> str:
@@ -239,6 +235,8 @@ def _attribute(group: h5py.Group, name: str) -> str:
 
 
 def _read_stream(group: h5py.Group, recording: int) -> AnalogStream:
+    # what a writer counts, it has stored: where it is still at work, look here first
+    table = _read_table(group)
     data, info = group["ChannelData"], group["InfoChannel"]
     if data.ndim != 2 or data.dtype.kind not in "iuf":
         raise FormatError(
@@ -262,7 +260,7 @@ def _read_stream(group: h5py.Group, recording: int) -> AnalogStream:
         sampling_rate=1e6 / tick_us,
         data_dtype=data.dtype.str,
         cache_bytes=cache_bytes(data, 1),
-        spans=_read_spans(group, data.shape[1], tick_us),
+        spans=_find_spans(table, data, tick_us),
         metadata={
             "recording_number": recording,
             "stream": group.name.rpartition("/")[2],
@@ -316,42 +314,49 @@ def gain_uv(entry: np.void, name: str) -> float:
 # ------------------------------------------------------------------ where the gaps are
 
 
-def _read_spans(group: h5py.Group, n_columns: int, tick_us: int) -> tuple[Span, ...]:
-    """Return the columns between gaps; rows of the table that join make one span.
-
-    A sampling clock that drifts against the time stamps moves them by less than half a
-    frame from one row to the next: that is no gap.
-    """
-    spans: list[Span] = []
-    for time_us, first, stop in _read_table(group, n_columns):
-        t_start = (2 * time_us + tick_us) // (2 * tick_us)
-        if spans and t_start == spans[-1].t_start + spans[-1].stop - spans[-1].first:
-            spans[-1] = Span(spans[-1].first, stop, spans[-1].t_start)
-        else:
-            spans.append(Span(first, stop, t_start))
-    return tuple(spans) or (Span(0, 0, 0),)
-
-
-def _read_table(group: h5py.Group, n_columns: int) -> list[tuple[int, int, int]]:
-    """Return (µs, first column, one past the last) of each row, and check them."""
+def _read_table(group: h5py.Group) -> np.ndarray | None:
+    """Return time stamp (µs), first and last column of each row, int64 (n, 3)."""
     table = group.get("ChannelDataTimeStamps")
     if table is None:
-        return [(0, 0, n_columns)] if n_columns else []
+        return None
     fits = table.ndim == 2 and table.shape[1] == 3 and table.dtype.kind in "iu"
     if not fits or len(table) > MOST_SPANS:
         raise FormatError(
             f"{table.name} has shape {table.shape} and type {table.dtype}; expected "
             f"(n, 3) integers, n ≤ {MOST_SPANS}"
         )
-    times_us, first, last = np.asarray(read_whole(table), np.int64).T
+    return np.asarray(read_whole(table), np.int64)
+
+
+def _find_spans(
+    table: np.ndarray | None, data: h5py.Dataset, tick_us: int
+) -> tuple[Span, ...]:
+    """Return the columns between gaps; rows of the table that join make one span.
+
+    A sampling clock that drifts against the time stamps moves them by less than half a
+    frame from one row to the next: that is no gap.
+    """
+    if table is None:  # older files
+        return (Span(0, data.shape[1], 0),)
+    spans: list[Span] = []
+    for time_us, first, last in _check_table(table, data).tolist():
+        t_start = (2 * time_us + tick_us) // (2 * tick_us)
+        if spans and t_start == spans[-1].t_start + spans[-1].stop - spans[-1].first:
+            spans[-1] = Span(spans[-1].first, last + 1, spans[-1].t_start)
+        else:
+            spans.append(Span(first, last + 1, t_start))
+    return tuple(spans) or (Span(0, 0, 0),)
+
+
+def _check_table(table: np.ndarray, data: h5py.Dataset) -> np.ndarray:
     # a stream without samples has a row that ends before it begins
-    kept = last >= first
-    times_us, first, last = times_us[kept], first[kept], last[kept]
+    table = table[table[:, 2] >= table[:, 1]]
+    times_us, first, last = table.T
     ordered = np.all(first[1:] > last[:-1]) and np.all(times_us >= 0)
-    if len(first) and (first[0] < 0 or last[-1] >= n_columns or not ordered):
+    if len(table) and (first[0] < 0 or last[-1] >= data.shape[1] or not ordered):
         raise FormatError(
-            f"{table.name} does not fit ChannelData, which has {n_columns} columns: "
-            "its rows have to be time stamp ≥ 0, first and last column, in order"
+            f"ChannelDataTimeStamps does not fit {data.name}, which has "
+            f"{data.shape[1]} columns: its rows have to be time stamp ≥ 0, first and "
+            "last column, in order"
         )
-    stop = last + 1
-    return list(zip(times_us.tolist(), first.tolist(), stop.tolist(), strict=True))
+    return table

@@ -1,4 +1,4 @@
-"""`recover`: take the mark of a dead writer from an HDF5 file.
+"""The mark that a dead writer leaves in an HDF5 file: read past it, or take it away.
 
 A file that is written in HDF5's single-writer mode is whole at any moment, but says in
 its superblock that it is open, and how long it was when it was opened; programs that
@@ -9,18 +9,64 @@ File Format Specification, its checksum is Bob Jenkins' lookup3 (2006, public do
     12 base (8)   20 extension (8)   28 end of file (8)   36 root (8)   44 checksum (4)
 """
 
+import io
 import os
 import struct
 from pathlib import Path
 
-from circus_io.errors import FormatError
+from circus_io.errors import FormatError, RecordingNotFoundError
 
-__all__ = ["recover"]
+__all__ = ["MendedFile", "recover"]
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 VERSION, OPEN_FOR, END_OF_FILE, CHECKSUM = 8, 11, 28, 44  # where they are
 N_BYTES = 48
 WORD = 0xFFFFFFFF
+
+
+class MendedFile(io.FileIO):
+    """A file, read as if its superblock had no mark of a writer.
+
+    HDF5 has a mode for reading what is being written, but in it a damaged file is read
+    again and again, without end.
+
+    Parameters
+    ----------
+    path : str
+
+    Raises
+    ------
+    FormatError
+        As `recover`.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, "rb")
+        try:
+            self._superblock = _mended(self._read_start(), _size(self), path)
+        except BaseException:
+            self.close()
+            raise
+
+    def _read_start(self) -> bytes:
+        self.seek(0)
+        return self.read(N_BYTES)
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Read bytes; those of the superblock are mended."""
+        place = self.tell()
+        n_bytes = super().readinto(buffer)
+        mended = self._superblock[place : place + n_bytes]
+        memoryview(buffer).cast("B")[: len(mended)] = mended
+        return n_bytes
+
+    def __repr__(self) -> str:
+        # which h5py takes for the name of the file
+        return str(self.name)
+
+    def __del__(self) -> None:
+        # h5py drops the files that it is given without closing them
+        self.close()
 
 
 def recover(path: str | os.PathLike[str]) -> bool:
@@ -32,7 +78,7 @@ def recover(path: str | os.PathLike[str]) -> bool:
     Parameters
     ----------
     path : path
-        As `MCSHDF5Writer` has made it.
+        As `circus_io.files.mcs_hdf5.MCSHDF5Writer` has made it.
 
     Returns
     -------
@@ -42,25 +88,27 @@ def recover(path: str | os.PathLike[str]) -> bool:
     Raises
     ------
     FormatError
-        It is no HDF5 file with such a mark, or its superblock is damaged.
+        It is no HDF5 file that can have such a mark, or its superblock is damaged.
+    RecordingNotFoundError
     """
-    with Path(path).open("r+b") as file:
-        block = bytearray(file.read(N_BYTES))
-        _check(block, Path(path).name)
-        n_bytes = file.seek(0, os.SEEK_END)
-        if block[OPEN_FOR] == 0 and _end_of_file(block) <= n_bytes:
-            return False
-        block[OPEN_FOR] = 0
-        struct.pack_into("<Q", block, END_OF_FILE, n_bytes)
-        struct.pack_into("<I", block, CHECKSUM, _lookup3(block[:CHECKSUM]))
-        file.seek(0)
-        file.write(block)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with Path(path).open("r+b") as file:
+            block = file.read(N_BYTES)
+            mended = _mended(block, _size(file), path)
+            if mended == block:
+                return False
+            file.seek(0)
+            file.write(mended)
+            file.flush()
+            os.fsync(file.fileno())
+    except FileNotFoundError as error:
+        raise RecordingNotFoundError(f"there is no file {path}") from error
     return True
 
 
-def _check(block: bytearray, name: str) -> None:
+def _mended(block: bytes, n_bytes: int, path: str | os.PathLike[str]) -> bytes:
+    """Return the superblock of a file of `n_bytes` that nobody has open."""
+    name = Path(path).name
     whole = len(block) == N_BYTES and block.startswith(SIGNATURE)
     if not whole or block[VERSION : VERSION + 3] != bytes([3, 8, 8]):
         raise FormatError(
@@ -69,10 +117,20 @@ def _check(block: bytearray, name: str) -> None:
         )
     if struct.unpack_from("<I", block, CHECKSUM)[0] != _lookup3(block[:CHECKSUM]):
         raise FormatError(f"the superblock of {name} is damaged: its checksum differs")
+    if (
+        block[OPEN_FOR] == 0
+        and struct.unpack_from("<Q", block, END_OF_FILE)[0] <= n_bytes
+    ):
+        return block
+    mended = bytearray(block)
+    mended[OPEN_FOR] = 0
+    struct.pack_into("<Q", mended, END_OF_FILE, n_bytes)
+    struct.pack_into("<I", mended, CHECKSUM, _lookup3(mended[:CHECKSUM]))
+    return bytes(mended)
 
 
-def _end_of_file(block: bytearray) -> int:
-    return struct.unpack_from("<Q", block, END_OF_FILE)[0]
+def _size(file: io.IOBase) -> int:
+    return os.fstat(file.fileno()).st_size
 
 
 def _lookup3(key: bytes) -> int:
