@@ -101,6 +101,9 @@ class DataFile(Recording):
     is_streamable: ClassVar[Sequence[str]] = ("multi-files",)
     """Stream modes that `set_streams` knows."""
 
+    verified: ClassVar[bool] = True
+    """The tests of the format read what somebody else wrote."""
+
     needs_file: ClassVar[bool] = True
     """False for recordings that no file holds: `file_name` is not looked at."""
 

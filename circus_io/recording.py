@@ -105,6 +105,12 @@ class Recording(PicklesWithoutHandles):
         return MappingProxyType(dict(self.streams[0]._metadata))
 
     @property
+    def source_files(self) -> tuple[str, ...]:
+        """Files that hold the samples; a format that reads folders overrides it."""
+        names = [source.file_name for source in self.streams]
+        return tuple(dict.fromkeys(name for name in names if name))
+
+    @property
     def streams(self) -> list["Recording"]:
         """The sources, in the order of time; the recording itself if it has one."""
         return self._sources if self.is_stream else [self]

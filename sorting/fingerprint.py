@@ -57,6 +57,6 @@ def change_stamp(recording: Any) -> list[tuple[int, int]]:
     A copy of a recording has another stamp and the same fingerprint: the stamp decides
     whether stored steps are used, the fingerprint stays with the result.
     """
-    paths = [Path(s.file_name) for s in recording.streams if s.file_name]
+    paths = [Path(name) for name in recording.source_files]
     stats = [path.stat() for path in paths if path.exists()]
     return [(stat.st_size, stat.st_mtime_ns) for stat in stats]

@@ -21,6 +21,9 @@ Examples:
 """
 
 
+NOT_VERIFIED = "not verified here"  # no test reads what somebody else wrote
+
+
 def formats(
     name: Annotated[
         str | None,
@@ -38,13 +41,13 @@ def formats(
 def _say_all() -> None:
     from circus_io.registry import list_formats
 
-    columns = ("format", "rw", "extensions", "stream modes", "required", "extra")
+    columns = ("format", "rw", "extensions", "stream modes", "required", "extra", "")
     say_table(columns, [_row(info) for info in list_formats()])
 
 
 def _row(info: FormatInfo) -> tuple[str, ...]:
     if info.error:
-        return (info.name, "", "", "", info.error, info.extra or "")
+        return (info.name, "", "", "", info.error, info.extra or "", "")
     return (
         info.name,
         _access(info.is_writable, info.parallel_write),
@@ -52,6 +55,7 @@ def _row(info: FormatInfo) -> tuple[str, ...]:
         _words(info.stream_modes, "none"),
         _words(info.required_fields, "nothing"),
         info.extra or "",
+        "" if info.verified else NOT_VERIFIED,
     )
 
 
@@ -77,6 +81,7 @@ def _say_one(name: str) -> None:
         f"access        {ACCESS[access]}",
         f"extensions    {_words(wrapper.extension, 'any')}",
         f"stream modes  {_words(wrapper.is_streamable, 'none')}",
+        *([] if wrapper.verified else [f"tests         {NOT_VERIFIED}"]),
     ]
     show("\n".join(lines))
     required = [

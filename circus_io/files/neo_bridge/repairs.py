@@ -1,0 +1,70 @@
+"""Known faults of neo's readers, mended after the header is parsed.
+
+Each of them has a test against somebody else's numbers, and does no harm where a later
+neo has it right.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+__all__ = ["repair"]
+
+
+def repair(reader: Any) -> None:
+    """Mend what is known to be wrong in a reader whose header is parsed."""
+    mend = REPAIRS.get(type(reader).__name__)
+    if mend is not None:
+        mend(reader)
+
+
+def _edf(reader: Any) -> None:
+    """Let the digital range end at the physical range, as the EDF specification says.
+
+    neo 0.14.6 divides by one step more: values are 1 part in 65536 too small.
+    """
+    channels = reader.header["signal_channels"]
+    for channel, header in zip(channels, reader.signal_headers, strict=True):
+        steps = header["digital_max"] - header["digital_min"]
+        gain = (header["physical_max"] - header["physical_min"]) / steps
+        channel["gain"] = gain
+        channel["offset"] = header["physical_min"] - header["digital_min"] * gain
+
+
+def _maxwell(reader: Any) -> None:
+    """Read the rows that the mapping names, in files of the first version.
+
+    These hold 1028 rows of which few are routed; neo 0.14.6 takes the first ones.
+    """
+    if getattr(reader, "_old_format", False):
+        mapped = np.array(reader.h5_file["mapping"]["channel"])
+        for stream in reader.header["signal_streams"]["id"]:
+            reader._stream_buffer_slice[stream] = mapped[mapped >= 0].astype(np.int64)
+
+
+def _plexon(reader: Any) -> None:
+    """State mV, count the bits of slow channels, and keep the last block.
+
+    The formula of neo 0.14.6 gives mV and leaves the unit empty; it takes the bits of
+    spikes for those of signals; and a read up to the end leaves zeros in place of the
+    last block, unless an empty one comes after it.
+    """
+    channels = reader.header["signal_channels"]
+    channels["units"] = "mV"
+    version = int(reader._memmap[4:8].view("<i4")[0])
+    bits_of_spikes, bits_of_signals = (int(bits) for bits in reader._memmap[202:204])
+    if version >= 103:
+        channels["gain"] *= 2.0 ** (bits_of_spikes - bits_of_signals)
+    for number, blocks in reader._data_blocks[5].items():
+        if len(blocks):
+            end = np.zeros(1, blocks.dtype)
+            end["cumsum"] = blocks["cumsum"][-1] + blocks["size"][-1] // 2
+            reader._data_blocks[5][number] = np.concatenate([blocks, end])
+
+
+REPAIRS: Mapping[str, Callable[[Any], None]] = {
+    "EDFRawIO": _edf,
+    "MaxwellRawIO": _maxwell,
+    "PlexonRawIO": _plexon,
+}
