@@ -82,6 +82,9 @@ BUILT_IN: dict[str, tuple[str, str | None]] = {
     "winwcp": ("circus_io.files.neo_bridge:WinWcpFile", "neo"),
 }
 
+# names of SpyKING CIRCUS for formats that have the name of their maker here
+CLASSIC_NAMES = {"brw": "biocam", "rhd": "intan"}
+
 
 @dataclass(frozen=True)
 class FormatInfo:
@@ -132,8 +135,8 @@ def get_format(name: str, folder: str | Path = ".") -> type[DataFile]:
     Parameters
     ----------
     name : str
-        Name of a format, in any case, or ``path/to/wrapper.py:Class``, or
-        ``module:Class``.
+        Name of a format, here or in SpyKING CIRCUS, in any case, or
+        ``path/to/wrapper.py:Class``, or ``module:Class``.
     folder : path
         Where a relative path to a wrapper starts.
 
@@ -145,6 +148,7 @@ def get_format(name: str, folder: str | Path = ".") -> type[DataFile]:
         A library that the format imports is not installed.
     """
     key = str(name).strip().strip("'\"")
+    key = CLASSIC_NAMES.get(key.lower(), key)
     known = _known()
     if key.lower() in known:
         return _load(key.lower(), *known[key.lower()])

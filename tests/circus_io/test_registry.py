@@ -112,7 +112,7 @@ def test_an_unknown_name_lists_the_choices_and_the_nearest():
         get_format("raw_binaries")
     assert re.search(
         r"unknown file format 'raw_binaries'; did you mean raw_binary\? choose from "
-        r"hdf5, .*numpy, .*raw_binary.*, or give path/to/wrapper.py:ClassName",
+        r".*hdf5, .*numpy, .*raw_binary.*, or give path/to/wrapper.py:ClassName",
         str(caught.value),
     )
 

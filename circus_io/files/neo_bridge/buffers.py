@@ -145,8 +145,8 @@ class OpenBuffer:
         except OSError as error:
             raise FormatError(
                 f"cannot read {self._buffer.hdf5_path} of "
-                f"{Path(self._buffer.path).name}: {error}; if it is compressed, get the "
-                "HDF5 filter of the maker (for MaxWell: from MaxWell Biosystems) and "
-                "let HDF5_PLUGIN_PATH name its folder"
+                f"{Path(self._buffer.path).name}: {error}; if it is compressed, get "
+                "the HDF5 filter of the maker (for MaxWell: from MaxWell Biosystems) "
+                "and let HDF5_PLUGIN_PATH name its folder"
             ) from error
         return np.take(slab, columns - first, axis=1)
