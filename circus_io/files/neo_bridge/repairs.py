@@ -9,11 +9,19 @@ from typing import Any
 
 import numpy as np
 
+from circus_io.errors import FormatError
+
 __all__ = ["repair"]
 
 
 def repair(reader: Any) -> None:
-    """Mend what is known to be wrong in a reader whose header is parsed."""
+    """Mend what is known to be wrong in a reader whose header is parsed.
+
+    Raises
+    ------
+    FormatError
+        What neo would fill up with zeros is cut off.
+    """
     mend = REPAIRS.get(type(reader).__name__)
     if mend is not None:
         mend(reader)
@@ -63,8 +71,27 @@ def _plexon(reader: Any) -> None:
             reader._data_blocks[5][number] = np.concatenate([blocks, end])
 
 
+def _tdt(reader: Any) -> None:
+    """Refuse a block whose index goes on after the end of its samples.
+
+    neo 0.14.6 fills what is missing with zeros.
+    """
+    for segment, stores in reader._sigs_index.items():
+        for channel, index in stores.items():
+            stream = int(reader.header["signal_channels"]["stream_id"][channel])
+            n_bytes = reader._sig_sample_per_chunk[stream]
+            n_bytes *= reader._sig_dtype_by_group[stream].itemsize
+            held = reader._sigs_data_buf[segment][channel].size
+            if len(index) and int(index["offset"].max()) + n_bytes > held:
+                raise FormatError(
+                    f"the index of segment {segment} names samples after the end of "
+                    f"its file of {held} bytes: the file is cut off"
+                )
+
+
 REPAIRS: Mapping[str, Callable[[Any], None]] = {
     "EDFRawIO": _edf,
     "MaxwellRawIO": _maxwell,
     "PlexonRawIO": _plexon,
+    "TdtRawIO": _tdt,
 }
