@@ -11,6 +11,7 @@ import io
 import mmap
 import pickle
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,9 +110,14 @@ class Thawed:
 
     def close(self) -> None:
         """Close the files; maps go with the last array that uses them."""
-        for handle in self._handles:
+        opened_later = [] if self.reader is None else _files_in(vars(self.reader))
+        for handle in [*self._handles, *opened_later]:
             handle.close()
-        self.reader = None
+        self.reader, self._handles = None, []
+
+    def __del__(self) -> None:
+        """Close what a recording that was never closed leaves open."""
+        self.close()
 
 
 def freeze(reader: Any) -> Frozen:
@@ -145,6 +151,15 @@ def _look_through(reader: Any) -> tuple[list[Any], set[str]]:
         with contextlib.suppress(Exception):  # what no pickle takes
             freezer.dump(value)
     return freezer.handles, freezer.paths
+
+
+def _files_in(value: Any) -> Iterator[Any]:
+    """Give the open files in attributes, such as those that reading has opened."""
+    if isinstance(value, io.IOBase):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _files_in(item)
 
 
 def _place(item: Any) -> tuple[Any, ...] | None:

@@ -5,6 +5,7 @@ neo has it right.
 """
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -52,11 +53,11 @@ def _maxwell(reader: Any) -> None:
 
 
 def _plexon(reader: Any) -> None:
-    """State mV, count the bits of slow channels, and keep the last block.
+    """State mV, count the bits of slow channels, and count the samples of blocks.
 
     The formula of neo 0.14.6 gives mV and leaves the unit empty; it takes the bits of
-    spikes for those of signals; and a read up to the end leaves zeros in place of the
-    last block, unless an empty one comes after it.
+    spikes for those of signals. Its index is wrong where blocks differ in length, and a
+    read up to the end leaves out the last block, unless an empty one comes after it.
     """
     channels = reader.header["signal_channels"]
     channels["units"] = "mV"
@@ -66,9 +67,23 @@ def _plexon(reader: Any) -> None:
         channels["gain"] *= 2.0 ** (bits_of_spikes - bits_of_signals)
     for number, blocks in reader._data_blocks[5].items():
         if len(blocks):
-            end = np.zeros(1, blocks.dtype)
-            end["cumsum"] = blocks["cumsum"][-1] + blocks["size"][-1] // 2
-            reader._data_blocks[5][number] = np.concatenate([blocks, end])
+            end = int((blocks["pos"] + blocks["size"]).max())
+            _check_end(end, reader._memmap.size, f"channel {number}")
+        with_end = np.append(blocks, np.zeros(1, blocks.dtype))
+        with_end["cumsum"][1:] = np.cumsum(blocks["size"] // 2)
+        reader._data_blocks[5][number] = with_end
+
+
+def _blackrock(reader: Any) -> None:
+    """Refuse blocks that go on after the end of the file; neo 0.14.6 fails later."""
+    for number, blocks in reader._nsx_data_header.items():
+        size = Path(f"{reader._filenames['nsx']}.ns{number}").stat().st_size
+        n_channels = int(reader._nsx_basic_header[number]["channel_count"])
+        for index, block in enumerate(blocks):
+            where = block["memmap_kwargs"]
+            frame = where.get("packet_size") or 2 * n_channels
+            end = int(where["offset"]) + int(where["num_samples"]) * int(frame)
+            _check_end(end, size, f"segment {index} of ns{number}")
 
 
 def _tdt(reader: Any) -> None:
@@ -82,14 +97,20 @@ def _tdt(reader: Any) -> None:
             n_bytes = reader._sig_sample_per_chunk[stream]
             n_bytes *= reader._sig_dtype_by_group[stream].itemsize
             held = reader._sigs_data_buf[segment][channel].size
-            if len(index) and int(index["offset"].max()) + n_bytes > held:
-                raise FormatError(
-                    f"the index of segment {segment} names samples after the end of "
-                    f"its file of {held} bytes: the file is cut off"
-                )
+            if len(index):
+                end = int(index["offset"].max()) + int(n_bytes)
+                _check_end(end, held, f"channel {channel} of segment {segment}")
+
+
+def _check_end(end: int, size: int, what: str) -> None:
+    if end > size:
+        raise FormatError(
+            f"{what} ends at byte {end} of a file of {size}: the file is cut off"
+        )
 
 
 REPAIRS: Mapping[str, Callable[[Any], None]] = {
+    "BlackrockRawIO": _blackrock,
     "EDFRawIO": _edf,
     "MaxwellRawIO": _maxwell,
     "PlexonRawIO": _plexon,

@@ -255,7 +255,7 @@ def write_ncs(path, samples, *, channel=0, rate=2000, gaps=(), bit_volts=1e-7):
         f"-ADChannel {channel}\r\n-InputRange 3000\r\n-InputInverted True\r\n"
         "-HardwareSubSystemName AcqSystem1\r\n"
         "-HardwareSubSystemType DigitalLynxSX\r\n"
-        "-ApplicationName Cheetah \"5.7.4\"\r\n"
+        '-ApplicationName Cheetah "5.7.4"\r\n'
     )
     stamp, gaps = 1_000_000, dict(gaps)
     with path.open("wb") as file:
@@ -285,7 +285,9 @@ class TestNeuralynx(FolderContract):
 
 def test_a_file_stands_for_the_channels_of_its_name(tmp_path):
     for channel in range(12):
-        write_ncs(tmp_path / f"CSC{channel + 1}.ncs", X[:, 0] + channel, channel=channel)
+        write_ncs(
+            tmp_path / f"CSC{channel + 1}.ncs", X[:, 0] + channel, channel=channel
+        )
     write_ncs(tmp_path / "CSC1_0001.ncs", X[:600, 0], channel=0)
     write_ncs(tmp_path / "eye.ncs", X[:, 1], channel=50)
     whole = open_recording(tmp_path / "CSC1.ncs")
