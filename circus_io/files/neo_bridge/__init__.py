@@ -22,6 +22,7 @@ def _class_of(row: NeoFormat) -> type[NeoFile]:
         "extension": row.suffixes,
         "verified": row.verified,
         "row": row,
+        "is_streamable": NeoFile.is_streamable[0 if row.is_numbered else 1 :],
         "_default_values": defaults,
     }
     return type(row.reader.removesuffix("RawIO") + "File", (NeoFile,), members)

@@ -52,6 +52,8 @@ class NeoFormat:
         neo counts events from the start of their segment.
     library : str
         What neo imports for this format alone.
+    is_numbered : bool
+        A run of files may end in _0, _1, ... before the suffix.
     extra_fields : mapping of str to str
         Fields of ``[data]`` that only this format has, and their defaults.
     """
@@ -66,6 +68,7 @@ class NeoFormat:
     electrodes: str = ""
     events_since_segment: bool = False
     library: str = ""
+    is_numbered: bool = True
     extra_fields: Mapping[str, str] | None = None
 
     def recognises(self, path: Path) -> bool | None:
@@ -105,7 +108,6 @@ _ROWS = (
         "Axona DACQ: .set and .bin.",
         (".set",),
         text_with(b"trial_date"),
-        verified=True,
     ),
     NeoFormat(
         "biocam",
@@ -180,6 +182,7 @@ _ROWS = (
         "MEArec simulations, through MEArec.",
         (".h5", ".hdf5"),
         hdf5_with("recordings", "channel_positions", "info"),
+        verified=True,
         library="MEArec",
     ),
     NeoFormat(
@@ -222,6 +225,7 @@ _ROWS = (
         (".xdat.json",),
         text_with(b"sapiens_base"),
         verified=True,
+        is_numbered=False,
         electrodes=r"^ai-pri",
     ),
     NeoFormat(

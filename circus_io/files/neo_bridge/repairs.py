@@ -31,7 +31,8 @@ def repair(reader: Any) -> None:
 def _edf(reader: Any) -> None:
     """Let the digital range end at the physical range, as the EDF specification says.
 
-    neo 0.14.6 divides by one step more: values are 1 part in 65536 too small.
+    neo 0.14.6 divides by one step more: values are 1 part in 65536 too small. It takes
+    marks without duration, -1 for pyedflib, for epochs.
     """
     channels = reader.header["signal_channels"]
     for channel, header in zip(channels, reader.signal_headers, strict=True):
@@ -39,6 +40,8 @@ def _edf(reader: Any) -> None:
         gain = (header["physical_max"] - header["physical_min"]) / steps
         channel["gain"] = gain
         channel["offset"] = header["physical_min"] - header["digital_min"] * gain
+    times_s, durations_s, labels = reader._edf_annotations
+    reader._edf_annotations = times_s, np.maximum(durations_s, 0), labels
 
 
 def _maxwell(reader: Any) -> None:
@@ -50,6 +53,17 @@ def _maxwell(reader: Any) -> None:
         mapped = np.array(reader.h5_file["mapping"]["channel"])
         for stream in reader.header["signal_streams"]["id"]:
             reader._stream_buffer_slice[stream] = mapped[mapped >= 0].astype(np.int64)
+
+
+def _mearec(reader: Any) -> None:
+    """Take the gain of quantised samples, and the length of what is there.
+
+    neo 0.14.6 has a gain of 1 for all, and counts the frames that a duration in seconds
+    stands for, down to the next whole one.
+    """
+    samples = reader._recordings
+    reader.header["signal_channels"]["gain"] = samples.attrs.get("gain_to_uV", 1.0)
+    reader._num_frames = int(samples.shape[0])
 
 
 def _plexon(reader: Any) -> None:
@@ -112,6 +126,7 @@ def _check_end(end: int, size: int, what: str) -> None:
 REPAIRS: Mapping[str, Callable[[Any], None]] = {
     "BlackrockRawIO": _blackrock,
     "EDFRawIO": _edf,
+    "MEArecRawIO": _mearec,
     "MaxwellRawIO": _maxwell,
     "PlexonRawIO": _plexon,
     "TdtRawIO": _tdt,

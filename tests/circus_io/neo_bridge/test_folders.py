@@ -91,7 +91,7 @@ def test_a_spikeglx_file_is_its_stream_and_its_segment(tmp_path):
 def test_triggers_are_segments_at_their_time(tmp_path):
     write_spikeglx(tmp_path, X[:300], first_sample=100)
     write_spikeglx(tmp_path, X[300:], "run_g0_t1.imec0.ap", first_sample=800)
-    with pytest.raises(FormatError, match="2 segments.*single-file"):
+    with pytest.raises(FormatError, match=r"2 segments.*single-file"):
         open_recording(tmp_path)
     recording = open_recording(tmp_path, stream_mode="single-file")
     starts = [(source.t_start, source.duration) for source in recording.streams]
@@ -181,11 +181,11 @@ def test_open_ephys_events_are_on_the_clock_of_the_recording(tmp_path):
         np.testing.assert_allclose(events.values * RATE_HZ, [200, 50])
 
 
-# ----------------------------------------------------------- Open Ephys, a file a channel
+# ---------------------------------------------------------- Open Ephys, file by channel
 
 
 def write_continuous(path, samples, first_sample=0, bit_volts=0.195):
-    """Write a .continuous: 1024 bytes of text, then records of 1024 big-endian int16."""
+    """Write a .continuous: 1024 bytes of text, records of 1024 big-endian int16."""
     header = (
         "header.format = 'Open Ephys Data Format'; \n"
         "header.version = 0.4; \n"
@@ -302,7 +302,7 @@ def test_a_file_stands_for_the_channels_of_its_name(tmp_path):
 def test_gaps_are_borders_or_bridged_and_jitter_is_none(tmp_path):
     gaps = [(1, 1), (2, -1), (3, 5000)]  # µs before a record of 256 ms
     write_ncs(tmp_path / "CSC1.ncs", X[:, 0], gaps=gaps)
-    with pytest.raises(FormatError, match="2 segments.*gap_tolerance_ms"):
+    with pytest.raises(FormatError, match=r"2 segments.*gap_tolerance_ms"):
         open_recording(tmp_path)
     parts = open_recording(tmp_path, stream_mode="single-file").streams
     assert [(part.t_start, part.duration) for part in parts] == [(0, 1536), (1546, 512)]

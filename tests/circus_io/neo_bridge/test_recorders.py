@@ -273,7 +273,7 @@ def test_a_file_of_spikes_alone_says_so(tmp_path):
 
 
 def rec_bytes(raw):
-    """Give a .rec: XML, then packets of a sync byte, a digital byte, time and samples."""
+    """Give a .rec: XML, then packets of two bytes, the time and the samples."""
     n_frames, n_channels = raw.shape
     trodes = "".join(
         f'<SpikeNTrode id="{i + 1}" spikeScalingToUv="0.25">'
@@ -310,7 +310,7 @@ class TestSpikeGadgets(DataFileContract):
 
 def abf_bytes(raw, sweeps=(), unit=b"mV"):
     """Give an ABF 1.83: gap-free, or with `sweeps` of (first frame, frames)."""
-    n_frames, n_channels = raw.shape
+    n_channels = raw.shape[1]
     n_blocks = -(-2 * raw.size // 512)
     header = write_at(
         6144,
