@@ -290,8 +290,10 @@ def _sort(comm: Any, job: Job, steps: Sequence[str] | None, quiet: bool) -> None
             say(notice)
         if not is_compiled():
             say(FIRST_RUN)
+    # a header that takes long to read is read once, and travels
+    opened = _of_rank_0(comm, partial(open_job_recording, job.files, job.parameters))
     with (
-        open_job_recording(job.files, job.parameters) as recording,
+        opened as recording,
         StepProgress(quiet=quiet) as progress,
         _failures_named(progress),
     ):

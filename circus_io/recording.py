@@ -4,7 +4,7 @@ Time is counted in frames and globally: a stream starts at its `t_start`, gaps b
 streams are kept, and a chunk never crosses the border of a stream.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, ClassVar, Self
@@ -106,9 +106,13 @@ class Recording(PicklesWithoutHandles):
 
     @property
     def source_files(self) -> tuple[str, ...]:
-        """Files that hold the samples; a format that reads folders overrides it."""
-        names = [source.file_name for source in self.streams]
-        return tuple(dict.fromkeys(name for name in names if name))
+        """Files that hold the samples, or those of the streams."""
+        names = [name for source in self.streams for name in source._own_files()]
+        return tuple(dict.fromkeys(names))
+
+    def _own_files(self) -> Sequence[str]:
+        """Return the files of this stream; a format that reads folders overrides it."""
+        return [self.file_name] if self.file_name else []
 
     @property
     def streams(self) -> list["Recording"]:

@@ -67,7 +67,7 @@ def sort(
     _check_steps(steps)
     comm = get_comm() if comm is None else comm
     probe = _probe(parameters) if probe is None else probe
-    with limit_threads(), _opened(recording, parameters) as source:
+    with limit_threads(), _opened(recording, parameters, comm) as source:
         checked = check_input(source, probe, parameters)
         path, steps_path = _paths(source, parameters, output_dir)
         guard = abort_on_error(comm) if abort else nullcontext()
@@ -95,10 +95,20 @@ def _probe(parameters: Parameters) -> Probe:
     return read_probe(parameters.data.mapping)
 
 
-def _opened(recording: Any, parameters: Parameters) -> circus_io.DataFile:
+def _opened(recording: Any, parameters: Parameters, comm: Any) -> circus_io.DataFile:
+    """Return the recording of a path, opened by rank 0 for all: it travels closed."""
     if isinstance(recording, circus_io.DataFile):
         return recording
-    return circus_io.open_from_parameters(recording, parameters)
+    outcome: circus_io.DataFile | Exception | None = None
+    if comm.rank == 0:
+        try:
+            outcome = circus_io.open_from_parameters(recording, parameters)
+        except Exception as error:  # the other ranks wait for any word
+            outcome = error
+    outcome = comm.bcast(outcome, root=0)
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
 
 
 def open_front_end(

@@ -119,7 +119,7 @@ def choose_stream(
     Raises
     ------
     FormatError
-        There is none, no such one, or a choice has to be made.
+        There is no such one, or a choice has to be made.
     """
     names = [str(name) for name in streams["name"]]
     ids = [str(key) for key in streams["id"]]
@@ -127,8 +127,6 @@ def choose_stream(
         f"{name or key} ({n} channels)"
         for name, key, n in zip(names, ids, counts, strict=True)
     )
-    if not names:
-        raise FormatError(f"{where} holds no continuous signals")
     if wanted:
         return _named(wanted, names, ids, f"{where}; it has {offered}")
     fits = [

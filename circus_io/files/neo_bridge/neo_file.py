@@ -116,6 +116,12 @@ class NeoFile(DataFile):
         n_blocks = int(reader.block_count())
         block = count(str(self.params["block"]), n_blocks, "block", where)
         streams = reader.header["signal_streams"]
+        if not len(streams):
+            raise FormatError(
+                f"{where} holds no continuous signals that {self._say_reader()} finds, "
+                f"but {len(reader.header['spike_channels'])} channels of spikes and "
+                f"{len(reader.header['event_channels'])} of events"
+            )
         counts = [reader.signal_channels_count(i) for i in range(len(streams))]
         wanted = self.params["stream"] or self._stream_in_name()
         stream = choose_stream(streams, counts, wanted, self._format.electrodes, where)
@@ -147,8 +153,11 @@ class NeoFile(DataFile):
             **found,
             "stream": self._layout.name,
             "units": self._layout.units,
-            "reader": f"neo {neo_version()} ({self._format.reader})",
+            "reader": self._say_reader(),
         }
+
+    def _say_reader(self) -> str:
+        return f"neo {neo_version()} ({self._format.reader})"
 
     def _choose_segment(self) -> Segment:
         segments = self._layout.segments
@@ -302,14 +311,13 @@ class NeoFile(DataFile):
         ):
             return read_neo_events(reader, self._layout.block, clock, since_segment)
 
-    @property
-    def source_files(self) -> tuple[str, ...]:
-        """Files that hold the samples."""
+    def _own_files(self) -> list[str]:
+        """Return what the reader maps; a folder changes for other reasons too."""
         buffers = [segment.buffer for segment in self._layout.segments]
-        paths = {buffer.path for buffer in buffers if buffer} or self._neo.paths
+        paths = {buffer.path for buffer in buffers if buffer} | self._neo.paths
         if not Path(self.file_name).is_dir():
-            paths = {*paths, self.file_name}
-        return tuple(sorted(map(str, paths)))
+            paths.add(self.file_name)
+        return sorted(paths)
 
 
 def _sorted(nodes: np.ndarray) -> tuple[list[int], np.ndarray]:
