@@ -67,10 +67,15 @@ def test_edf_is_what_pyedflib_says(samples, require):
     with pyedflib.EdfReader(str(path)) as file:  # opens a file once at a time
         labels = tuple(file.getSignalLabels())
         expected = np.array([file.readSignal(i) for i in range(len(labels))]).T
+        times_s, _, texts = file.readAnnotations()
     with open_recording(path) as recording:
         assert recording.channel_labels == labels
         np.testing.assert_allclose(recording[:], expected, 1e-6, 1e-4)
-        assert sum(map(len, recording.read_events().values())) == 1
+        events = recording.read_events()["Event"]
+        assert (list(events.times_s), list(events.labels)) == (
+            list(times_s),
+            list(texts),
+        )
 
 
 def test_neuralynx_is_what_the_vendor_exported(samples):
