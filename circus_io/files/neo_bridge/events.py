@@ -9,8 +9,8 @@ from circus_io.events import Events
 
 __all__ = ["ClockPiece", "read_neo_events"]
 
-# neo 0.14.6 leaves out what is at the start of an EDF file itself
-FIRST_S = {"EDFRawIO": -1.0}
+# neo 0.14.6 leaves out what is at the very start and end of an EDF file
+BOUNDS_S = {"EDFRawIO": (-np.inf, np.inf)}
 
 # segment of neo, seconds of its first frame there, and in the recording
 ClockPiece = tuple[int, float, float]
@@ -49,9 +49,9 @@ _Part = tuple[np.ndarray, Sequence[str], np.ndarray | None]
 
 def _events_of(reader: Any, block: int, channel: int) -> Callable[[int], _Part]:
     def of_segment(segment: int) -> _Part:
-        since_s = FIRST_S.get(type(reader).__name__)
+        bounds_s = BOUNDS_S.get(type(reader).__name__, (None, None))
         stamps, durations, labels = reader.get_event_timestamps(
-            block, segment, channel, t_start=since_s
+            block, segment, channel, *bounds_s
         )
         times = reader.rescale_event_timestamp(
             np.asarray(stamps), "float64", event_channel_index=channel

@@ -13,6 +13,8 @@ def test_list_has_every_format_with_its_facts(circus):
     assert "data_dtype, sampling_rate, nb_channels" in lines["raw_binary"]
     assert ".h5, .hdf5" in lines["hdf5"]
     assert "multi-files, single-file" in lines["hdf5"]
+    for info in list_formats():
+        assert ("not verified here" in lines[info.name]) != info.verified
 
 
 @pytest.mark.parametrize("name", [info.name for info in list_formats()])
