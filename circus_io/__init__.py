@@ -58,3 +58,12 @@ __all__ = [
     "open_from_parameters",
     "open_recording",
 ]
+
+
+def __getattr__(name: str) -> str:
+    """Look ``__version__`` up when it is asked for: reading metadata takes time."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("circus-toolkit")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -87,6 +87,15 @@ class Recording(PicklesWithoutHandles):
         return self.params["gain"]
 
     @property
+    def channel_scale(self) -> tuple[np.ndarray, np.ndarray]:
+        """µV per count, and the count of 0 µV: float64 (n_channels,) each.
+
+        A format with a zero of its own for each channel overrides it.
+        """
+        gains = np.broadcast_to(np.float64(self.gain), self.nb_channels)
+        return gains, np.full(self.nb_channels, float(self.dtype_offset))
+
+    @property
     def channel_labels(self) -> tuple[str, ...]:
         """Name of each channel: that of the file, or its number."""
         given = self.streams[0]._channel_labels

@@ -77,6 +77,10 @@ BUILT_IN: dict[str, tuple[str, str | None]] = {
     "spike2": ("circus_io.files.neo_bridge:Spike2File", "neo"),
     "spikegadgets": ("circus_io.files.neo_bridge:SpikeGadgetsFile", "neo"),
     "spikeglx": ("circus_io.files.neo_bridge:SpikeGLXFile", "neo"),
+    "spikeinterface": (
+        "circus_io.files.spikeinterface_file:SpikeInterfaceFile",
+        "spikeinterface",
+    ),
     "tdt": ("circus_io.files.neo_bridge:TdtFile", "neo"),
     "winedr": ("circus_io.files.neo_bridge:WinEdrFile", "neo"),
     "winwcp": ("circus_io.files.neo_bridge:WinWcpFile", "neo"),

@@ -79,6 +79,13 @@ class Buffer:
         """Number of frames."""
         return self.shape[self.time_axis]
 
+    @property
+    def flat_layout(self) -> tuple[str, str, int] | None:
+        """Path, type and offset of samples that are nothing but the stream's frames."""
+        whole = np.array_equal(self.columns, np.arange(self.shape[1 - self.time_axis]))
+        is_flat = whole and self.time_axis == 0 and not self.hdf5_path
+        return (self.path, self.dtype, self.offset) if is_flat else None
+
     def _check_size(self) -> None:
         if self.hdf5_path:
             return

@@ -261,6 +261,11 @@ class NeoFile(DataFile):
         )
         return frames if back is None else np.take(frames, back, axis=1)
 
+    @property
+    def channel_scale(self) -> tuple[np.ndarray, np.ndarray]:
+        """µV per count, and the count of 0 µV, as the file states them by channel."""
+        return self._layout.scale.gain, self._layout.scale.zero
+
     def _scale_data_to_float32(
         self, data: np.ndarray, nodes: Nodes | None = None
     ) -> np.ndarray:
@@ -310,6 +315,12 @@ class NeoFile(DataFile):
             named_neo_failures(self._format.reader, self.file_name),
         ):
             return read_neo_events(reader, self._layout.block, clock, since_segment)
+
+    @property
+    def flat_layout(self) -> tuple[str, str, int] | None:
+        """Path, type and offset of the samples, if a frame is all that lies there."""
+        buffer = self._segment.buffer
+        return None if buffer is None else buffer.flat_layout
 
     def _own_files(self) -> list[str]:
         """Return what the reader maps; a folder changes for other reasons too."""
