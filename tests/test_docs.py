@@ -21,6 +21,8 @@ import typer
 
 from circus_cli.main import app
 from circus_io import list_formats
+from circus_io.files.neo_bridge.catalogue import CATALOGUE
+from circus_io.files.neo_bridge.neo_file import NeoFile
 from circus_io.synthetic import SyntheticRecording, read_ground_truth
 from sorting import load_result
 
@@ -37,9 +39,11 @@ AFTER_README = [
     DOCS / "how-to" / f"{name}.md"
     for name in ("read-a-recording", "make-known-spikes", "use-a-result")
 ]
+SPIKEINTERFACE = DOCS / "how-to" / "use-with-spikeinterface.md"
+NEO = DOCS / "reference" / "formats-neo.md"
 STEPS_AGAIN = DOCS / "how-to" / "run-steps-again.md"
 # first-sort.md is run by tests/circus_cli/test_demo_command.py
-RUN = [README, FIRST_WRAPPER, *AFTER_README, STEPS_AGAIN]
+RUN = [README, FIRST_WRAPPER, *AFTER_README, STEPS_AGAIN, SPIKEINTERFACE, NEO]
 SHOWN = {"text", "console", "ini", "yaml"}
 KNOWN_LANGUAGES = {"bash", "python", *SHOWN}
 
@@ -157,6 +161,33 @@ def test_the_readme_reads_what_was_written(readme):
 def test_how_to_pages_run(page, readme):
     folder, _ = readme
     assert run_page(page, folder)
+
+
+def test_the_page_on_spikeinterface_runs(tmp_path):
+    printed = run_page(SPIKEINTERFACE, tmp_path)
+    assert "circus_toolkit 3 [" in printed[-1]
+
+
+def test_the_page_on_neo_runs(tmp_path):
+    header = [
+        "NC=2",
+        "NP=200",
+        "NBH=2048",
+        "AD=32768",
+        "ADCMAX=32767",
+        "DT=0.05",
+        "TU=ms",
+    ]
+    for channel in range(2):
+        header += [
+            f"YN{channel}=E{channel + 1}",
+            f"YU{channel}=uV",
+            f"YO{channel}={channel}",
+        ]
+        header += [f"YCF{channel}=1", f"YAG{channel}=1", f"YZ{channel}=0"]
+    text = ("\r\n".join(header) + "\r\n").encode().ljust(2048)
+    (tmp_path / "rec.edr").write_bytes(text + bytes(400))
+    assert run_page(NEO, tmp_path)
 
 
 def test_a_changed_parameter_repeats_what_the_page_says(readme, tmp_path):
@@ -389,7 +420,9 @@ def test_the_file_formats_are_those_of_the_registry():
     page = DOCS / "reference" / "file-formats.md"
     rows = {row[0].strip("`"): row for row in table_rows(page, "# File formats")}
     built_in = [
-        info for info in list_formats() if info.class_path.startswith("circus_")
+        info
+        for info in list_formats()
+        if info.class_path.startswith("circus_") and info.extra != "neo"
     ]
     assert set(rows) == {info.name for info in built_in}
     for info in built_in:
@@ -400,6 +433,28 @@ def test_the_file_formats_are_those_of_the_registry():
         assert set(re.findall(r"`([\w-]+)`", streams)) == set(info.stream_modes)
         assert ("yes" in writing) == info.is_writable
         assert ("ranks" in writing) == info.parallel_write
+
+
+def test_the_formats_of_neo_are_those_of_the_catalogue():
+    rows = {
+        row[0].strip("`"): row for row in table_rows(NEO, "# Formats that neo reads")
+    }
+    assert set(rows) == set(CATALOGUE)
+    infos = {info.name: info for info in list_formats()}
+    for name, (_, suffixes, reader, writer) in rows.items():
+        row = CATALOGUE[name]
+        assert re.findall(r"\.[\w.]+", suffixes) == list(row.suffixes)
+        assert ("folder" in suffixes) == row.is_folder
+        assert reader == row.reader
+        assert ("not verified here" in writer) == (not row.verified)
+        assert infos[name].verified == row.verified
+
+
+def test_the_parameters_of_neo_are_those_of_the_formats():
+    rows = table_rows(NEO, "## Parameters")
+    listed = {name for row in rows for name in re.findall(r"`(\w+)`", row[0])}
+    declared = {name for row in CATALOGUE.values() for name in row.extra_fields or ()}
+    assert listed - {"data"} == declared | set(NeoFile._default_values) - {"reader"}
 
 
 @pytest.mark.parametrize("path", DECISIONS, ids=page_id)
