@@ -530,3 +530,25 @@ def test_files_are_recognised_by_their_first_bytes(tmp_path):
     assert MCDFile.recognises(tmp_path / "c.mcd") is False
     with pytest.raises(FormatError, match="not clear"):
         open_recording(tmp_path / "b.mcd")
+
+
+def test_ranks_read_one_file(tmp_path, mpi_run):
+    """Each of three ranks opens the file and reads every third chunk."""
+    parts = write_sweeps(tmp_path / "a.mcd", [0, 5000, 9000], 2000)
+    code = (
+        "import sys, numpy as np\n"
+        "from circus_io import open_recording\n"
+        "from circus_io.parallel import comm\n"
+        "with open_recording(sys.argv[1]) as recording:\n"
+        "    n = len(recording.chunk_grid(150))\n"
+        "    mine = range(comm.rank, n, comm.size)\n"
+        "    mine = [recording.get_chunk(index, 150) for index in mine]\n"
+        "all_ = [chunk for part in comm.allgather(mine) for chunk in part]\n"
+        "all_.sort(key=lambda chunk: chunk.index)\n"
+        "if comm.rank == 0:\n"
+        "    np.save(sys.argv[2], np.concatenate([chunk.traces for chunk in all_]))\n"
+    )
+    done = mpi_run(3, "-c", code, tmp_path / "a.mcd", tmp_path / "read.npy")
+    assert done.returncode == 0, done.stderr
+    expected = microvolts(np.concatenate(parts))
+    assert np.array_equal(np.load(tmp_path / "read.npy"), expected)
