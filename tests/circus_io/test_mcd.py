@@ -518,7 +518,7 @@ def test_a_file_that_became_shorter_is_an_error(tmp_path):
     write_electrodes(path, make_counts(5000, 2))
     recording = open_recording(path)
     path.write_bytes(path.read_bytes()[:9000])
-    with pytest.raises(FormatError, match="fewer than when it was opened"):
+    with pytest.raises(FormatError, match="fewer than when its chunks were found"):
         recording[:]
 
 

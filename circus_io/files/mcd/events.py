@@ -13,7 +13,7 @@ import numpy as np
 from circus_io.events import Events
 from circus_io.files.mcd.chunks import Chunks, cut_at_gaps, find_chunks
 from circus_io.files.mcd.header import Header, Stream, layout
-from circus_io.files.mcd.samples import MICROVOLTS, Scale, Window, read_frames
+from circus_io.files.mcd.samples import MICROVOLTS, Scale, map_file, read_frames
 
 __all__ = ["join_events", "read_events"]
 
@@ -132,12 +132,12 @@ def _digital_blocks(
     n_channels, rate_mhz = len(stream.channels), stream.rate_mhz
     if not n_channels or not rate_mhz:
         return
-    window = Window(file.name)
+    mapped = map_file(file.name)
     for stretch in cut_at_gaps(chunks, n_channels, rate_mhz, stream.describe()):
         start_s = (stretch.start_ns - origin_ns) / NS
         for first in range(0, stretch.n_frames, BLOCK_FRAMES):
             frames = first, min(first + BLOCK_FRAMES, stretch.n_frames)
-            counts = read_frames(window, stretch, frames, n_channels)
+            counts = read_frames(mapped, stretch, frames, n_channels)
             yield start_s + np.arange(*frames) / stream.sampling_rate, counts
 
 

@@ -16,7 +16,7 @@ from circus_io.events import Events
 from circus_io.files.mcd.chunks import Chunks, Stretch, cut_at_gaps, find_chunks
 from circus_io.files.mcd.events import join_events, read_events
 from circus_io.files.mcd.header import SIGNATURE, Header, Stream, read_header
-from circus_io.files.mcd.samples import MICROVOLTS, Scale, Window, read_frames
+from circus_io.files.mcd.samples import MICROVOLTS, Scale, map_file, read_frames
 from circus_io.files.mcd.selection import select_stream
 from circus_io.indexing import Nodes, check_nodes
 from circus_io.streams import follow_each_other, numbered_run
@@ -53,7 +53,7 @@ class MCDFile(DataFile):
             return False
 
     def _read_from_header(self) -> Mapping[str, Any]:
-        self._window = None
+        self.data = None
         with self._open_file() as file:
             n_bytes = file.seek(0, 2)
             header = read_header(file, n_bytes, self._short_name())
@@ -119,10 +119,10 @@ class MCDFile(DataFile):
         return Path(self.file_name).open("rb", buffering=0)
 
     def _open(self, mode: str = "r") -> None:
-        self._window = Window(self.file_name)
+        self.data = map_file(self.file_name)
 
     def _close(self) -> None:
-        self._window = None
+        self.data = None
 
     def _read_frames(
         self, t_start: int, t_stop: int, nodes: np.ndarray | None
@@ -145,7 +145,7 @@ class MCDFile(DataFile):
     ) -> np.ndarray:
         (stretch,) = self._stretches
         n_channels = self.nb_channels
-        return read_frames(self._window, stretch, frames, n_channels, nodes, scale)
+        return read_frames(self.data, stretch, frames, n_channels, nodes, scale)
 
     def set_streams(self, stream_mode: str) -> list[DataFile]:
         """Return the stretches between gaps, of this file or of several in turn."""

@@ -1,10 +1,8 @@
 """Samples of an MC_Rack file: the part of it that is looked at, and counts as µV."""
 
-import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 
@@ -13,53 +11,19 @@ from circus_io.files.mcd.chunks import SAMPLE_BYTES, Stretch
 from circus_io.indexing import as_slice
 from circus_io.streams import PathLike
 
-__all__ = ["MICROVOLTS", "Scale", "Window", "read_frames"]
+__all__ = ["MICROVOLTS", "Scale", "map_file", "read_frames"]
 
 MICROVOLTS = 1e6  # in a volt
 
-WINDOW_BYTES = 2**28
 # samples that are converted at a time: with their traces they fit a cache of 2 MB
 BLOCK_SAMPLES = 2**18
 LARGEST_GAIN = 1e15  # µV per count: no product with a count leaves float32
 COUNTS = np.arange(2**16, dtype=np.uint16)
 
 
-class Window:
-    """A file seen through a window that moves: memory holds no more of it.
-
-    Parameters
-    ----------
-    path : path
-        Of the file, which may be larger than memory. The window is mapped, so that
-        there is no position that threads or forked processes move under each other.
-    """
-
-    def __init__(self, path: PathLike) -> None:
-        self._path = Path(path)
-        self._seen: tuple[int, mmap.mmap | bytes] = (0, b"")
-
-    def counts(self, offset: int, n_samples: int) -> np.ndarray:
-        """Return samples where they lie, uint16 (n_samples,), not to be written."""
-        stop = offset + n_samples * SAMPLE_BYTES
-        start, seen = self._seen
-        if offset < start or stop > start + len(seen):
-            # one assignment: another thread may be here
-            start, seen = self._seen = self._look(offset, stop)
-        return np.frombuffer(seen, "<u2", n_samples, offset - start)
-
-    def _look(self, offset: int, stop: int) -> tuple[int, mmap.mmap]:
-        """Map what lies between two places, and what follows it."""
-        with self._path.open("rb") as file:
-            n_bytes = file.seek(0, 2)
-            if stop > n_bytes:
-                raise FormatError(
-                    f"{self._path.name} has {n_bytes} bytes, fewer than when it was "
-                    "opened"
-                )
-            start = offset - offset % mmap.ALLOCATIONGRANULARITY
-            length = min(max(stop - start, WINDOW_BYTES), n_bytes - start)
-            access = mmap.ACCESS_READ
-            return start, mmap.mmap(file.fileno(), length, access=access, offset=start)
+def map_file(path: PathLike) -> np.ndarray:
+    """Return the bytes of a file, uint8 (n_bytes,), mapped: none is read yet."""
+    return np.asarray(np.memmap(path, np.uint8, "r"))
 
 
 @dataclass(frozen=True)
@@ -120,7 +84,7 @@ class Scale:
 
 
 def read_frames(
-    window: Window,
+    mapped: np.ndarray,
     stretch: Stretch,
     frames: tuple[int, int],
     n_channels: int,
@@ -134,7 +98,8 @@ def read_frames(
 
     Parameters
     ----------
-    window : Window
+    mapped : uint8 array, shape (n_bytes,)
+        The file, as `map_file` gives it.
     stretch : Stretch
     frames : (int, int)
         ``[t_start, t_stop)`` of the stretch.
@@ -147,12 +112,17 @@ def read_frames(
     Returns
     -------
     uint16 or float32 array, shape (n_frames, n_nodes)
+
+    Raises
+    ------
+    FormatError
+        The file has become shorter.
     """
     n_nodes = n_channels if nodes is None else len(nodes)
     dtype = np.uint16 if scale is None else np.float32
     result = np.empty((frames[1] - frames[0], n_nodes), dtype)
     columns = as_slice(nodes)
-    for rows, counts in _blocks(window, stretch, frames, n_channels):
+    for rows, counts in _blocks(mapped, stretch, frames, n_channels):
         chosen = counts[:, columns] if columns else np.take(counts, nodes, axis=1)
         if scale is None:
             result[rows] = chosen
@@ -162,13 +132,17 @@ def read_frames(
 
 
 def _blocks(
-    window: Window, stretch: Stretch, frames: tuple[int, int], n_channels: int
+    mapped: np.ndarray, stretch: Stretch, frames: tuple[int, int], n_channels: int
 ) -> Iterator[tuple[slice, np.ndarray]]:
     """Yield which rows of the result come next, and their samples in the file."""
-    row = 0
+    row, frame_bytes = 0, n_channels * SAMPLE_BYTES
     most_frames = max(BLOCK_SAMPLES // n_channels, 1)
     for offset, first, stop in stretch.parts(*frames, most_frames):
-        at = offset + first * n_channels * SAMPLE_BYTES
-        block = window.counts(at, (stop - first) * n_channels)
-        yield slice(row, row + stop - first), block.reshape(-1, n_channels)
+        block = mapped[offset + first * frame_bytes : offset + stop * frame_bytes]
+        if len(block) < (stop - first) * frame_bytes:
+            raise FormatError(
+                f"the file has {len(mapped)} bytes, fewer than when its chunks were "
+                "found; open it again"
+            )
+        yield slice(row, row + stop - first), block.view("<u2").reshape(-1, n_channels)
         row += stop - first
