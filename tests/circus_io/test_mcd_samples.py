@@ -158,6 +158,7 @@ def test_what_the_files_say_of_themselves(samples):
     said = recording.metadata
     assert said["date"] == "2009-07-07T08:42:16.231334"
     assert said["software"] == "MC_Rack 3.7.14.0"
+    assert said["header_version"] == 10
     assert said["recorded_as"].endswith("NeuroshareExample0007.mcd")
     assert said["amplifier_gains"] == (1200, 1200)
     assert len(said["streams"]) == 8

@@ -11,6 +11,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -24,6 +25,7 @@ SIGNATURE = b"MCSSTRM " + b"\xff" * 8 + b"LISThdr "
 FIRST_ITEM = 32
 # headers of 256 channels in ten streams take 3 MB
 MOST_HEADER_BYTES = 2**24
+MOST_ITEMS = 1000  # two for each stream
 EPOCH = datetime(1601, 1, 1)  # of no time zone: the file names none
 
 
@@ -49,7 +51,6 @@ RECORDING = layout(
     window=("<i4", 808),
     window_start_ms=("<f4", 812),
     window_stop_ms=("<f4", 816),
-    with_index=("<i4", 864),
     data_start_ns=("<u8", 872),
 )
 STREAM = layout(
@@ -178,24 +179,18 @@ class Header:
 
     Attributes
     ----------
-    version : int
-        Of the header.
     metadata : dict
         What it says for people: date, comment, software, ...
     streams : tuple of Stream
     data_start_ns : int
         Nanoseconds since 1601; 0 if it does not say.
-    with_index : bool
-        An index closes a file that was written to its end.
     stop : int
         Where the list ends and the other items start.
     """
 
-    version: int
     metadata: dict[str, Any]
     streams: tuple[Stream, ...]
     data_start_ns: int
-    with_index: bool
     stop: int
 
 
@@ -229,16 +224,13 @@ def read_header(file: BinaryIO, n_bytes: int, name: str) -> Header:
             f"the header of {name} is said to have {length} bytes, in a file of "
             f"{n_bytes}; the file is damaged or was cut off within its header"
         )
-    items = list(_items(file.read(length), name))
+    items = list(islice(_items(file.read(length), name), MOST_ITEMS))
     recording = _first_of(items, b"MCSHDR  ", name)
     fields = _unpack(RECORDING, recording, f"the file header of {name}")
-    streams = tuple(_streams(items, name))
     return Header(
-        version=int(fields["version"]),
         metadata=_metadata(fields),
-        streams=streams,
+        streams=tuple(_streams(items, name)),
         data_start_ns=int(fields["data_start_ns"]),
-        with_index=bool(fields["with_index"]),
         stop=stop,
     )
 
@@ -343,6 +335,7 @@ def _metadata(fields: np.void) -> dict[str, Any]:
         "comment": _text(fields["comment"]),
         "recorded_as": _text(fields["file_name"]),
         "software": "MC_Rack " + ".".join(map(str, parts)),
+        "header_version": int(fields["version"]),
     }
     if fields["window"]:
         window = float(fields["window_start_ms"]), float(fields["window_stop_ms"])
