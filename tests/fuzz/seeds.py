@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 
 from tests.writers import mcd
@@ -47,6 +48,25 @@ class Format:
 
     write: Callable[[Path], list[Seed]]
     library: str = ""
+
+
+def write_hdf5(folder: Path) -> list[Seed]:
+    """Write a contiguous dataset, a compressed one, and a group of them."""
+    counts = np.arange(600, dtype=np.int16).reshape(-1, 3)
+    seeds = []
+    for name, options in (
+        ("contiguous", {}),
+        ("compressed", {"chunks": (50, 3), "compression": "gzip"}),
+    ):
+        path = folder / f"{name}.h5"
+        with h5py.File(path, "w") as file:
+            file.create_dataset("group/traces", data=counts, **options)
+        seeds.append(Seed(path, {"h5_key": "group/traces", "sampling_rate": 20000}))
+    with h5py.File(folder / "streams.h5", "w") as file:
+        for i in range(3):
+            file[f"group/{i}"] = counts[: 50 * (i + 1)]
+    params = {"h5_key": "group", "sampling_rate": 20000, "stream_mode": "single-file"}
+    return [*seeds, Seed(folder / "streams.h5", params)]
 
 
 def write_mcd(folder: Path) -> list[Seed]:
@@ -103,6 +123,7 @@ def write_raw_binary(folder: Path) -> list[Seed]:
 
 
 FORMATS: dict[str, Format] = {
+    "hdf5": Format(write_hdf5, "h5py"),
     "mcd": Format(write_mcd),
     "numpy": Format(write_numpy),
     "raw_binary": Format(write_raw_binary),
