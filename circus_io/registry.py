@@ -68,6 +68,7 @@ BUILT_IN: dict[str, tuple[str, str | None]] = {
     "neuronexus": ("circus_io.files.neo_bridge:NeuroNexusFile", "neo"),
     "neuroscope": ("circus_io.files.neo_bridge:NeuroScopeFile", "neo"),
     "nix": ("circus_io.files.neo_bridge:NIXFile", "neo"),
+    "mda": ("circus_io.files.mda:MDAFile", None),
     "numpy": ("circus_io.files.numpy_array:NumpyFile", None),
     "openephys": ("circus_io.files.neo_bridge:OpenEphysFile", "neo"),
     "openephys_binary": ("circus_io.files.neo_bridge:OpenEphysBinaryFile", "neo"),
