@@ -55,6 +55,7 @@ BUILT_IN: dict[str, tuple[str, str | None]] = {
     "elan": ("circus_io.files.neo_bridge:ElanFile", "neo"),
     "hdf5": ("circus_io.files.hdf5:HDF5File", None),
     "mcd": ("circus_io.files.mcd:MCDFile", None),
+    "kwd": ("circus_io.files.kwd:KWDFile", None),
     "mcs_hdf5": ("circus_io.files.mcs_hdf5:MCSHDF5File", None),
     "mcs_raw_binary": ("circus_io.files.mcs_raw_binary:MCSRawBinaryFile", None),
     "intan": ("circus_io.files.neo_bridge:IntanFile", "neo"),

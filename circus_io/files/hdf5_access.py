@@ -17,6 +17,7 @@ __all__ = [
     "check_bytes",
     "check_chunks",
     "hdf5_failures",
+    "number",
     "open_hdf5",
     "read_rows",
     "read_whole",
@@ -132,6 +133,20 @@ def text(value: Any) -> str:
     if isinstance(value, bytes):
         value = value.decode("utf-8", errors="replace")
     return str(value).strip("\0 \t\r\n")
+
+
+def number(value: Any) -> int | float:
+    """Return the number in an HDF5 attribute or field, an array of one or not.
+
+    Raises
+    ------
+    FormatError
+        There is none.
+    """
+    values = np.asarray(value).reshape(-1)
+    if len(values) == 0 or values.dtype.kind not in "iuf":
+        raise FormatError(f"found {value!r} where a number is expected")
+    return values[0].item()
 
 
 def cache_bytes(dataset: h5py.Dataset, time_axis: int) -> int:

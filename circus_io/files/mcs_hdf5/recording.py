@@ -2,14 +2,12 @@
 
 # ruff: noqa: RUF012 -- DataFile makes the declared mappings read-only
 
-import copy
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
-from circus_io.datafile import DataFile
 from circus_io.events import Events
 from circus_io.files.hdf5_access import (
     SharedHDF5,
@@ -25,12 +23,12 @@ from circus_io.files.mcs_hdf5.layout import (
     read_metadata,
     read_streams,
 )
-from circus_io.streams import follow_each_other, numbered_run
+from circus_io.files.parted import PartedFile
 
 __all__ = ["MCSHDF5File"]
 
 
-class MCSHDF5File(DataFile):
+class MCSHDF5File(PartedFile):
     """HDF5 of Multi Channel Systems (DataManager, MEAME), electrodes by default.
 
     `stream` is the number, the name (``Stream_1``) or the label of an analog stream;
@@ -41,7 +39,6 @@ class MCSHDF5File(DataFile):
 
     description = "mcs_hdf5"
     extension = (".h5", ".hdf5")
-    is_streamable = ("multi-files", "single-file")
     _default_values = {"stream": "auto", "recording_number": "auto"}
 
     @classmethod
@@ -59,14 +56,11 @@ class MCSHDF5File(DataFile):
         self._shared = SharedHDF5(
             self.file_name, rdcc_nbytes=max(one.cache_bytes for one in streams)
         )
-        self._parts = [(one, span) for one in streams for span in one.spans]
-        if len(self._parts) > 1 and not self.is_stream:
-            # chunks must not cross gaps, whether or not the user knows of any
-            self.stream_mode, self.is_stream = "single-file", True
-        return self._become(*self._parts[0])
+        return self._divide([(one, span) for one in streams for span in one.spans])
 
-    def _become(self, analog: AnalogStream, span: Span) -> Mapping[str, Any]:
+    def _become(self, part: tuple[AnalogStream, Span]) -> Mapping[str, Any]:
         """Be one span of one stream; return its parameters."""
+        analog, span = part
         self._analog, self._first = analog, span.first
         self._shape = (span.stop - span.first, len(analog.labels))
         # a clock that starts at 0 says nothing: the file may follow another one
@@ -82,25 +76,6 @@ class MCSHDF5File(DataFile):
             "gain": float(analog.gain[0]) if same_gain else analog.gain,
             "dtype_offset": int(analog.zeros[0]) if self._same_zero else 0,
         }
-
-    def set_streams(self, stream_mode: str) -> list[DataFile]:
-        """Return the parts between gaps, of this file or of all ``multi-files``."""
-        if stream_mode != "multi-files":
-            parts = [self._part(*part) for part in self._parts]
-            follow_each_other(parts)
-            return parts
-        paths = self._paths or numbered_run(self.file_name)
-        files = [type(self)(path, dict(self._given)) for path in paths]
-        return _one_after_another(files)
-
-    def _part(self, analog: AnalogStream, span: Span) -> Self:
-        """Return a recording of one part; the header is not read again."""
-        part = copy.copy(self)
-        part.stream_mode, part.is_stream = None, False
-        part._parts, part._sources = [(analog, span)], []
-        part.params = part._params = dict(self.params)
-        part._fill_from_header(part._become(analog, span))
-        return part
 
     def _open(self, mode: str = "r") -> None:
         file = self._shared.acquire(mode)
@@ -133,15 +108,3 @@ class MCSHDF5File(DataFile):
         """
         with open_hdf5(self.file_name) as file, hdf5_failures(self._short_name()):
             return read_events(file, self.params["recording_number"])
-
-
-def _one_after_another(files: list[MCSHDF5File]) -> list[DataFile]:
-    """Return the parts of all files; where the clock starts again, one follows."""
-    parts: list[DataFile] = []
-    for file in files:
-        behind = parts[-1].t_stop - file.t_start if parts else 0
-        for part in file.streams:
-            part._t_start = part.t_start + max(behind, 0)
-            part._update_table()
-        parts += file.streams
-    return parts
