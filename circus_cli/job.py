@@ -31,10 +31,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Job",
+    "named_files",
+    "named_recording",
+    "of_rank_0",
     "open_job_recording",
     "parse_override",
     "prepare",
     "read_parameters",
+    "refuse_probes",
     "sort_on",
 ]
 
@@ -97,8 +101,8 @@ def prepare(request: Request) -> Job:
 
     parameter_path, files = _find_files(request)
     parameters = read_parameters(parameter_path, request.overrides, request.seed)
-    files = files or _named_recording(parameter_path, parameters)
-    _refuse_probes(files, parameters.data.mapping)
+    files = files or named_recording(parameter_path, parameters)
+    refuse_probes(files, parameters.data.mapping)
     probe = read_probe(parameters.data.mapping)
     probe.without(parameters.detection.dead_channels)  # refuses what does not exist
     # what opening has to say, it says when the work begins
@@ -116,10 +120,10 @@ def _find_files(request: Request) -> tuple[Path, tuple[Path, ...]]:
         raise UsageError(f"{path} is a folder; name the recording in it")
     if path.suffix.lower() == ".params" and path.exists():
         return path, ()
-    files = _files(path)
+    files = named_files(path)
     if not files:
         raise RecordingNotFoundError(f"there is no recording at {path}")
-    _refuse_probes(files)
+    refuse_probes(files)
     parameter_path = request.parameter_file or files[0].with_suffix(".params")
     if not parameter_path.is_file():
         raise ParameterError(
@@ -129,7 +133,7 @@ def _find_files(request: Request) -> tuple[Path, tuple[Path, ...]]:
     return parameter_path, files
 
 
-def _files(path: Path) -> tuple[Path, ...]:
+def named_files(path: Path) -> tuple[Path, ...]:
     """Return what a path or a pattern names, sorted naturally; nothing if none."""
     from circus_io.streams import resolve_paths
 
@@ -139,7 +143,7 @@ def _files(path: Path) -> tuple[Path, ...]:
     return (path,) if path.exists() else ()
 
 
-def _refuse_probes(files: Sequence[Path], mapping: Path | None = None) -> None:
+def refuse_probes(files: Sequence[Path], mapping: Path | None = None) -> None:
     """Refuse a probe in place of a recording: raw formats would read its text as data.
 
     Raises
@@ -194,7 +198,7 @@ def parse_override(text: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def _named_recording(parameter_path: Path, parameters: Parameters) -> tuple[Path, ...]:
+def named_recording(parameter_path: Path, parameters: Parameters) -> tuple[Path, ...]:
     """Return the recording that ``[data] file_name`` of a parameter file names."""
     path = parameters.data.file_name
     if path is None:
@@ -202,7 +206,7 @@ def _named_recording(parameter_path: Path, parameters: Parameters) -> tuple[Path
             f"{parameter_path} does not say which recording it belongs to: give the "
             "recording instead, or set [data] file_name"
         )
-    files = _files(path)
+    files = named_files(path)
     if not files:
         raise RecordingNotFoundError(
             f"there is no recording at {path}, which {parameter_path} names as "
@@ -249,7 +253,7 @@ def sort_on(comm: Any, request: Request, steps: Sequence[str] | None) -> int:
     int
         0; what fails is raised, or ends all ranks with the exit status of the error.
     """
-    job = _of_rank_0(comm, partial(prepare, request))
+    job = of_rank_0(comm, partial(prepare, request))
     report = partial(say_error, debug=request.debug, rank=comm.rank)
     with abort_on_error(comm, report):
         _sort(comm, job, steps, request.quiet)
@@ -258,7 +262,7 @@ def sort_on(comm: Any, request: Request, steps: Sequence[str] | None) -> int:
     return 0
 
 
-def _of_rank_0(comm: Any, function: Callable[[], T]) -> T:
+def of_rank_0(comm: Any, function: Callable[[], T]) -> T:
     """Call a function on rank 0, and return or raise on all ranks what came of it.
 
     Files are read once: what rank 0 sees on a shared disk others may see later.

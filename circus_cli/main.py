@@ -16,6 +16,8 @@ from typing import Annotated
 
 import typer
 
+from circus_cli.commands.convert import EXAMPLES as CONVERT_EXAMPLES
+from circus_cli.commands.convert import convert
 from circus_cli.commands.demo import demo
 from circus_cli.commands.formats import EXAMPLES as FORMATS_EXAMPLES
 from circus_cli.commands.formats import formats
@@ -49,6 +51,7 @@ app = typer.Typer(
 )
 COMMANDS = {
     "sort": (sort, SORT_EXAMPLES),
+    "convert": (convert, CONVERT_EXAMPLES),
     "formats": (formats, FORMATS_EXAMPLES),
     "params": (params, PARAMS_EXAMPLES),
     "demo": (demo, DEMO_EXAMPLES),

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files and folders that appear whole or not at all."""
 
 import json
 import os
@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-__all__ = ["atomic_path", "write_json"]
+__all__ = ["atomic_path", "put_in_place", "write_json"]
 
 
 @contextmanager
@@ -37,11 +37,33 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     temporary = _create_sibling(path)
     try:
         yield temporary
-        _flush_to_disk(temporary)
-        temporary.replace(path)
+        put_in_place(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def put_in_place(temporary: Path, path: Path) -> None:
+    """Give a complete file or folder its name, once all of it is on the disk.
+
+    Parameters
+    ----------
+    temporary : Path
+        Closed, on the same disk as `path`.
+    path : Path
+        A file there is replaced in one move. A folder there is not.
+
+    Raises
+    ------
+    OSError
+        The system refuses, as it does where `path` is a folder that holds something.
+    """
+    for part in (temporary, *temporary.rglob("*")):
+        if part.is_dir():
+            _flush_folder(part)
+        else:
+            _flush_to_disk(part)
+    temporary.replace(path)
     _flush_folder(path.parent)
 
 
