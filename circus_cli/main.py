@@ -21,6 +21,8 @@ from circus_cli.commands.convert import convert
 from circus_cli.commands.demo import demo
 from circus_cli.commands.formats import EXAMPLES as FORMATS_EXAMPLES
 from circus_cli.commands.formats import formats
+from circus_cli.commands.info import EXAMPLES as INFO_EXAMPLES
+from circus_cli.commands.info import info
 from circus_cli.commands.params import EXAMPLES as PARAMS_EXAMPLES
 from circus_cli.commands.params import params
 from circus_cli.commands.sort import EXAMPLES as SORT_EXAMPLES
@@ -51,6 +53,7 @@ app = typer.Typer(
 )
 COMMANDS = {
     "sort": (sort, SORT_EXAMPLES),
+    "info": (info, INFO_EXAMPLES),
     "convert": (convert, CONVERT_EXAMPLES),
     "formats": (formats, FORMATS_EXAMPLES),
     "params": (params, PARAMS_EXAMPLES),
