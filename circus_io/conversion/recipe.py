@@ -25,6 +25,7 @@ from circus_io.conversion.workplace import (
 )
 from circus_io.conversion.writing import Progress, Writing, own_run, silent
 from circus_io.datafile import DataFile
+from circus_io.errors import FormatError
 from circus_io.events import Events
 from circus_io.parallel import SerialComm
 from circus_io.ranges import Ranges, measure_ranges
@@ -101,7 +102,8 @@ def convert(
     path = Path(absolute(path))
     target = find_target(path, file_format)
     selection = Selection.of(recording, channels, t_start, t_stop)
-    of_rank_0(comm, check_place, path, recording, overwrite)
+    of_rank_0(comm, check_place, path, recording, overwrite, target.is_folder)
+    dtype = _allowed_type(target, selection, dtype)
     encoding = _choose_encoding(selection, dtype, gain, comm, progress)
     events = of_rank_0(comm, _events, selection) if target.holds_events else {}
     content = _describe(selection, encoding, events)
@@ -112,6 +114,20 @@ def convert(
         writing = Writing(selection, content, target, unfinished, comm, progress)
         checksums, n_clipped = writing.write()
         return of_rank_0(comm, _finish, writing, checksums, n_clipped, path)
+
+
+def _allowed_type(target: Target, selection: Selection, dtype: Any) -> Any:
+    """Return the wanted type, or that of the target if it has no other."""
+    stored = selection.stored or MICROVOLTS
+    name = (stored.dtype if dtype is None else sample_dtype(dtype)).name
+    if not target.dtypes or name in target.dtypes:
+        return dtype
+    if dtype is None:
+        return target.dtypes[0]
+    raise FormatError(
+        f"{target.description} does not hold samples of {name}; choose from "
+        f"{', '.join(target.dtypes)}"
+    )
 
 
 def _choose_encoding(

@@ -112,13 +112,20 @@ class Target(ABC):
     """Its name in `TARGETS`."""
 
     extension: ClassVar[tuple[str, ...]] = ()
-    """Suffixes with their dot; they choose the target where no format is named."""
+    """Suffixes with their dot; where no format is named, the first in `TARGETS` that
+    has the suffix is chosen."""
 
     any_suffix: ClassVar[bool] = False
     """With the format named, the file may have another suffix."""
 
+    dtypes: ClassVar[tuple[str, ...]] = ()
+    """Types that samples may have, the usual one first; empty for all."""
+
     parallel_write: ClassVar[bool] = False
     """Ranks may write different blocks at once; else one rank writes, in order."""
+
+    is_folder: ClassVar[bool] = False
+    """The format is a folder of files."""
 
     is_compressed: ClassVar[bool] = False
     """The file may be smaller than its samples."""
@@ -156,16 +163,15 @@ def find_target(path: Path, file_format: str | None = None) -> Target:
     Raises
     ------
     FormatError
-        There is none, or several, or the suffix does not fit.
+        There is none, or the suffix does not fit.
     """
     if file_format is None:
-        fits = [target for target in _all_targets() if _has_suffix(target, path)]
-        if len(fits) == 1:
-            return fits[0]
-        names = [target.description for target in fits] or TARGETS
+        for target in map(_load, TARGETS):
+            if _has_suffix(target, path):
+                return target
         raise FormatError(
             f"the name {path.name} does not say which format to write; name one of "
-            f"{', '.join(names)}"
+            f"{', '.join(TARGETS)}"
         )
     name = file_format.strip().lower()
     if name not in TARGETS:
@@ -178,10 +184,6 @@ def find_target(path: Path, file_format: str | None = None) -> Target:
             f"a {name} file ends in {' or '.join(target.extension)}; rename {path.name}"
         )
     return target
-
-
-def _all_targets() -> list[Target]:
-    return [_load(name) for name in TARGETS]
 
 
 def _load(name: str) -> Target:

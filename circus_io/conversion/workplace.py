@@ -38,8 +38,13 @@ def of_rank_0(comm: Any, function: Callable[..., T], *arguments: Any) -> T:
     return result
 
 
-def check_place(path: Path, recording: Recording, overwrite: bool) -> None:
+def check_place(
+    path: Path, recording: Recording, overwrite: bool, as_folder: bool = False
+) -> None:
     """Refuse a path that cannot be written, or that must not be.
+
+    A file may be replaced by a file. A folder is not replaced, nor does it replace
+    anything: no system does that in one move.
 
     Raises
     ------
@@ -58,8 +63,8 @@ def check_place(path: Path, recording: Recording, overwrite: bool) -> None:
                 f"{path} is the recording, or a part of it, which is never written to; "
                 "give another name"
             )
-    if path.is_dir():
-        raise NotWritableError(f"there is a folder {path}; remove it, or name another")
+    if path.is_dir() or (path.exists() and as_folder):
+        raise NotWritableError(f"{path} is in the way; remove it, or give another name")
     if path.exists() and not overwrite:
         raise NotWritableError(f"{path} exists; overwrite it, or give another name")
 

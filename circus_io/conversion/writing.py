@@ -18,6 +18,7 @@ import numpy as np
 from circus_io.conversion.raw_binary import open_flat_rooms
 from circus_io.conversion.selection import Selection
 from circus_io.conversion.target import Content, Room, Target
+from circus_io.conversion.workplace import of_rank_0
 from circus_io.errors import StepError
 from circus_io.parallel import gather_ordered, sum_integers
 
@@ -68,9 +69,7 @@ class Writing:
         n_clipped : int
             Samples of all ranks that did not fit.
         """
-        if self.comm.rank == 0:
-            self.target.create(self.path, self.content)
-        self.comm.Barrier()
+        of_rank_0(self.comm, self.target.create, self.path, self.content)
         in_place = self.target.parallel_write or self.comm.size == 1
         with self._open("r+") if in_place else self._open_part("w") as rooms:
             checksums, n_clipped = self._fill(rooms)

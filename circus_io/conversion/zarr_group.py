@@ -24,6 +24,7 @@ class ZarrTarget(Target):
     description = "zarr"
     extension = (".zarr",)
     parallel_write = True
+    is_folder = True
     is_compressed = True
 
     def check(self, content: Content) -> None:
