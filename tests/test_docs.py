@@ -23,6 +23,7 @@ from circus_cli.main import app
 from circus_io import list_formats
 from circus_io.files.neo_bridge.catalogue import CATALOGUE
 from circus_io.files.neo_bridge.neo_file import NeoFile
+from circus_io.conversion import TARGETS
 from circus_io.synthetic import SyntheticRecording, read_ground_truth
 from sorting import load_result
 
@@ -37,7 +38,12 @@ DECISIONS = sorted((DOCS / "explanation" / "decisions").glob("*.md"))
 # pages whose blocks use the folder that the README leaves behind
 AFTER_README = [
     DOCS / "how-to" / f"{name}.md"
-    for name in ("read-a-recording", "make-known-spikes", "use-a-result")
+    for name in (
+        "read-a-recording",
+        "convert-a-recording",
+        "make-known-spikes",
+        "use-a-result",
+    )
 ]
 SPIKEINTERFACE = DOCS / "how-to" / "use-with-spikeinterface.md"
 NEO = DOCS / "reference" / "formats-neo.md"
@@ -455,6 +461,17 @@ def test_the_parameters_of_neo_are_those_of_the_formats():
     listed = {name for row in rows for name in re.findall(r"`(\w+)`", row[0])}
     declared = {name for row in CATALOGUE.values() for name in row.extra_fields or ()}
     assert listed - {"data"} == declared | set(NeoFile._default_values) - {"reader"}
+
+
+def test_the_targets_are_those_of_the_table():
+    page = DOCS / "how-to" / "convert-a-recording.md"
+    rows = {row[0].strip("`"): row for row in table_rows(page, "## Convert it")}
+    assert set(rows) == set(TARGETS)
+    for name, (_, suffixes, _, _, ranks) in rows.items():
+        module, _, class_name = TARGETS[name].partition(":")
+        target = getattr(importlib.import_module(module), class_name)
+        assert set(re.findall(r"\.\w+", suffixes)) == set(target.extension)
+        assert (ranks == "yes") == target.parallel_write
 
 
 @pytest.mark.parametrize("path", DECISIONS, ids=page_id)

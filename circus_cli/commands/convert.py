@@ -33,8 +33,7 @@ Examples:
   circus convert rec.dat rec.npy --channels 0-31      half of the channels
   circus convert rec.dat part.nwb --from 60 --to 120  one minute
   circus convert rec.h5 rec.dat --dtype int16 --gain auto -c 4
-  circus convert rec.raw rec.npy --set file_format=raw_binary --set nb_channels=4
-    --set data_dtype=uint16 --set sampling_rate=25000
+  circus convert rec.raw rec.npy --params rig.params --set nb_channels=4
 """
 
 
@@ -93,7 +92,7 @@ def convert(
         typer.Option(
             "--format",
             metavar="NAME",
-            help="Format of OUT: hdf5, numpy, nwb, raw_binary or zarr.",
+            help="Format of OUT, where its suffix does not tell: raw_binary, nwb, ...",
         ),
     ] = None,
     channels: Annotated[

@@ -18,9 +18,8 @@ __all__ = ["EXAMPLES", "info"]
 EXAMPLES = """\b
 Examples:
   circus info rec.mcd                  all there is to know
-  circus info rec.dat                  with rec.params beside it, or a guess
-  circus info rec.raw --set file_format=raw_binary --set nb_channels=4
-    --set data_dtype=uint16 --set sampling_rate=25000
+  circus info rec.dat                  by rec.params beside it; without it, a guess
+  circus info rec.dat --set nb_channels=32
   circus info rec.h5 --all --json      ranges of all samples, for a program
 """
 

@@ -76,9 +76,10 @@ class FlatFile:
         return floats + sorted(integers, key=lambda reading: max(reading.bits, same))
 
     def likely(self) -> Reading | None:
-        """Return the likely way to read it; None if the bytes look like noise."""
+        """Return the likely way to read it; None for noise and for what is constant."""
         for reading in self.readings()[:1]:
-            if np.dtype(reading.data_dtype).kind == "f" or reading.bits < MOST_BITS:
+            is_float = np.dtype(reading.data_dtype).kind == "f"
+            if reading.bits and (is_float or reading.bits < MOST_BITS):
                 return reading
         return None
 
@@ -161,4 +162,4 @@ def _are_floats(values: np.ndarray) -> bool:
     if len(finite) < MOST_FINITE * len(values) or len(sizes) == 0:
         return False
     low, high = np.percentile(sizes, [1, 99])
-    return bool(low > SMALLEST and high < min(LARGEST, low * 10.0**DECADES))
+    return bool(SMALLEST < low <= high < LARGEST and high < low * 10.0**DECADES)

@@ -21,8 +21,10 @@ __all__ = ["Finding", "guess_flat", "judge"]
 PLAUSIBLE, DOUBTFUL, UNCLEAR = "plausible", "doubtful", "unclear"
 MOST_CHANNELS = 1024  # that are tried, unless there should be more
 HEAD_BYTES = 2**16
+MOST_LIKE_TEXT = 8  # bytes of samples that may look like text
 N_PLACES = 8
 PLACE_SAMPLES = 2**16
+FEWEST_FRAMES = 100
 NEARLY_WHITE = 0.9  # of the squared difference of unrelated samples
 FAR = 5  # standard deviations of a channel from 0 µV
 
@@ -76,10 +78,14 @@ def guess_flat(path: Path) -> dict[str, object] | None:
     reading = flat.likely()
     if reading is None:
         return None
-    guess: dict[str, object] = {"data_dtype": reading.data_dtype}
-    if header + reading.shift:
-        guess["data_offset"] = header + reading.shift
     n_channels = likely_channels(flat.samples(reading), MOST_CHANNELS)
+    guess: dict[str, object] = {"data_dtype": reading.data_dtype}
+    size = np.dtype(reading.data_dtype).itemsize
+    # the first bytes of a sample may look like text
+    aligned = header + reading.shift - (size if header and reading.shift else 0)
+    offset = _end_of_header(path, header, size * (n_channels or 1), aligned)
+    if offset:
+        guess["data_offset"] = offset
     return guess if n_channels is None else {**guess, "nb_channels": n_channels}
 
 
@@ -88,7 +94,7 @@ def guess_flat(path: Path) -> dict[str, object] | None:
 
 def _judge_flat(source: DataFile) -> list[Finding]:
     path, offset = Path(source.file_name), source.data_offset
-    findings = [*_judge_size(path, source), *_judge_header(path, offset)]
+    findings = [*_judge_size(path, source), *_judge_header(path, source)]
     flat = FlatFile(path, offset)
     readings = flat.readings()
     if not readings:
@@ -102,8 +108,12 @@ def _judge_flat(source: DataFile) -> list[Finding]:
     return findings
 
 
+def _frame_bytes(source: DataFile) -> int:
+    return source.nb_channels * np.dtype(source.data_dtype).itemsize
+
+
 def _judge_size(path: Path, source: DataFile) -> list[Finding]:
-    frame_bytes = source.nb_channels * np.dtype(source.data_dtype).itemsize
+    frame_bytes = _frame_bytes(source)
     rest = (path.stat().st_size - source.data_offset) % frame_bytes
     if rest == 0:
         return []
@@ -112,12 +122,14 @@ def _judge_size(path: Path, source: DataFile) -> list[Finding]:
     return [Finding("size", DOUBTFUL, text, advice)]
 
 
-def _judge_header(path: Path, offset: int) -> list[Finding]:
+def _judge_header(path: Path, source: DataFile) -> list[Finding]:
+    offset = source.data_offset
     length = _length_of_text(path, offset)
     if length == 0:
         return []
     text = f"the first {length} bytes after data_offset = {offset} are text"
-    return [Finding("header", DOUBTFUL, text, f"try data_offset = {offset + length}")]
+    end = _end_of_header(path, offset + length, _frame_bytes(source), offset + length)
+    return [Finding("header", DOUBTFUL, text, f"try data_offset = {end}")]
 
 
 def _judge_type(own: list[Reading], best: Reading, source: DataFile) -> Finding:
@@ -172,6 +184,14 @@ def _judge_channels(flat: FlatFile, own: Reading, n_channels: int) -> Finding:
     return Finding("channels", DOUBTFUL, text, f"try nb_channels = {likely}")
 
 
+def _end_of_header(path: Path, end: int, frame_bytes: int, otherwise: int) -> int:
+    """Return where whole frames begin, at `end` or a few bytes before it."""
+    size = path.stat().st_size
+    before = range(end, max(end - MOST_LIKE_TEXT, -1), -1)
+    whole = (start for start in before if (size - start) % frame_bytes == 0)
+    return next(whole, otherwise)
+
+
 def _is_text(path: Path) -> bool:
     """Tell whether a file is text in UTF-8, which samples hardly ever are."""
     with path.open("rb") as file:
@@ -200,15 +220,15 @@ def _length_of_text(path: Path, offset: int) -> int:
 
 def _judge_traces(recording: DataFile) -> list[Finding]:
     places = _read_places(recording)
-    n_frames = sum(map(len, places))
-    if n_frames < 100:
-        return [Finding("smoothness", UNCLEAR, "the recording is too short to tell")]
-    joined = np.concatenate(places)
-    changing = np.flatnonzero(joined.std(axis=0) > 0)
-    if len(changing) == 0:
+    joined = np.concatenate(places) if places else np.zeros((0, recording.nb_channels))
+    changing = joined.std(axis=0) > 0 if len(joined) else np.zeros(0, bool)
+    if len(joined) and not changing.any():
         return []
-    findings = [_judge_smoothness([place[:, changing] for place in places])]
-    findings += _judge_axes(recording, [place[:, changing] for place in places])
+    findings = _judge_axes(recording, places)
+    if len(joined) < FEWEST_FRAMES:
+        text = "the recording is too short to tell"
+        return [*findings, Finding("smoothness", UNCLEAR, text)]
+    findings.append(_judge_smoothness([place[:, changing] for place in places]))
     return findings + _judge_baseline(recording, joined[:, changing])
 
 
@@ -218,7 +238,8 @@ def _read_places(recording: DataFile) -> list[np.ndarray]:
     grid = ChunkGrid(recording._table, size)
     chosen = np.unique(np.linspace(0, len(grid) - 1, N_PLACES).astype(int))
     traces = [recording.get_chunk(int(i), size).traces for i in chosen if len(grid)]
-    return [np.nan_to_num(t.astype(np.float64), posinf=0, neginf=0) for t in traces]
+    with np.errstate(invalid="ignore"):  # misread floats hold NaN of any kind
+        return [np.nan_to_num(t.astype(np.float64), posinf=0, neginf=0) for t in traces]
 
 
 def _mean_square_step(places: list[np.ndarray], axis: int) -> float:
@@ -239,7 +260,8 @@ def _judge_smoothness(places: list[np.ndarray]) -> Finding:
 
 def _judge_axes(recording: DataFile, places: list[np.ndarray]) -> list[Finding]:
     """Compare steps along time with those along channels, if axes may be swapped."""
-    if "time_axis" not in recording.params or places[0].shape[1] < 2:
+    longest = max(map(len, places), default=0)
+    if "time_axis" not in recording.params or recording.nb_channels < 2 or longest < 2:
         return []
     variance = float(np.concatenate(places).var())
     along_time = _mean_square_step(places, 0) / (2 * variance)

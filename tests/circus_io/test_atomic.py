@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from circus_io.atomic import atomic_path, write_json
+from circus_io.atomic import atomic_path, put_in_place, write_json
 
 
 def names(folder):
@@ -61,3 +61,20 @@ def test_json_that_cannot_be_leaves_the_old_one(tmp_path):
         write_json(tmp_path / "a.json", {"set": {1}})
     assert json.loads((tmp_path / "a.json").read_text()) == [1]
     assert names(tmp_path) == ["a.json"]
+
+
+def test_a_folder_is_put_in_place_whole(tmp_path):
+    (tmp_path / "made" / "deep").mkdir(parents=True)
+    (tmp_path / "made" / "deep" / "a").write_text("1")
+    put_in_place(tmp_path / "made", tmp_path / "name")
+    assert (tmp_path / "name" / "deep" / "a").read_text() == "1"
+    assert names(tmp_path) == ["name"]
+
+
+def test_a_folder_that_holds_something_is_not_replaced(tmp_path):
+    for name in ("made", "old"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a").write_text(name)
+    with pytest.raises(OSError, match="not empty"):
+        put_in_place(tmp_path / "made", tmp_path / "old")
+    assert (tmp_path / "old" / "a").read_text() == "old"
