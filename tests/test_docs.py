@@ -21,9 +21,9 @@ import typer
 
 from circus_cli.main import app
 from circus_io import list_formats
+from circus_io.conversion import TARGETS
 from circus_io.files.neo_bridge.catalogue import CATALOGUE
 from circus_io.files.neo_bridge.neo_file import NeoFile
-from circus_io.conversion import TARGETS
 from circus_io.synthetic import SyntheticRecording, read_ground_truth
 from sorting import load_result
 
