@@ -295,7 +295,7 @@ def _sort(comm: Any, job: Job, steps: Sequence[str] | None, quiet: bool) -> None
         if not is_compiled():
             say(FIRST_RUN)
     # a header that takes long to read is read once, and travels
-    opened = _of_rank_0(comm, partial(open_job_recording, job.files, job.parameters))
+    opened = of_rank_0(comm, partial(open_job_recording, job.files, job.parameters))
     with (
         opened as recording,
         StepProgress(quiet=quiet) as progress,
