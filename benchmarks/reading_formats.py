@@ -50,7 +50,7 @@ from circus_io.registry import get_format  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tests.writers import mcd  # noqa: E402
+from tests.writers import mcd, neo_signals  # noqa: E402
 
 RATE = 25000.0
 CHUNK_FRAMES = 25000
@@ -167,7 +167,14 @@ def write_raw_binary(path: Path, counts: np.ndarray) -> Mapping[str, Any]:
     }
 
 
+def write_brainvision(path: Path, counts: np.ndarray) -> Mapping[str, Any]:
+    """Write int16 beside a header that neo parses: mapped, as are other flat files."""
+    neo_signals.write_brainvision(path, counts - np.uint16(ZERO))
+    return {}
+
+
 FORMATS: dict[str, Callable[[Path, np.ndarray], Mapping[str, Any]]] = {
+    "brainvision": write_brainvision,
     "hdf5": write_hdf5,
     "mcd": write_mcd,
     "numpy": write_numpy,

@@ -5,12 +5,13 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from circus_io.errors import CircusError, FormatError, MissingDependencyError
 
-__all__ = ["logging_what_neo_says", "named_neo_failures", "neo_version"]
+__all__ = ["logging_what_neo_says", "named_neo_failures", "say_reader"]
 
 logger = logging.getLogger(__name__)
 
@@ -18,12 +19,13 @@ logger = logging.getLogger(__name__)
 OPTIONAL = ("MEArec", "dhn_med_py", "sonpy")
 
 
-def neo_version() -> str:
-    """Return the version of neo, for messages."""
+@cache
+def say_reader(reader: str) -> str:
+    """Return neo, its version and the reader, for messages."""
     try:
-        return version("neo")
+        return f"neo {version('neo')} ({reader})"
     except PackageNotFoundError:
-        return "(not installed)"
+        return f"neo, which is not installed ({reader}),"
 
 
 @contextmanager
@@ -44,12 +46,12 @@ def named_neo_failures(reader: str, path: str) -> Iterator[None]:
     FormatError
         Anything else; PermissionError passes, it is not of neo.
     """
-    where, name = f"neo {neo_version()} ({reader})", Path(path).name
     try:
         yield
     except (CircusError, PermissionError):
         raise
     except ImportError as error:
+        where, name = say_reader(reader), Path(path).name
         library = (error.name or "a library").partition(".")[0]
         wanted = library if library in OPTIONAL else "'circus-toolkit[neo]'"
         raise MissingDependencyError(
@@ -57,6 +59,7 @@ def named_neo_failures(reader: str, path: str) -> Iterator[None]:
             f"install {wanted}"
         ) from error
     except Exception as error:
+        where, name = say_reader(reader), Path(path).name
         raise FormatError(
             f"{where} cannot read {name}: {type(error).__name__}: {_shortened(error)}"
         ) from error
@@ -65,7 +68,7 @@ def named_neo_failures(reader: str, path: str) -> Iterator[None]:
 @contextmanager
 def logging_what_neo_says(reader: str, path: str) -> Iterator[None]:
     """Log what a reader warns of and prints: libraries do not print here."""
-    where = f"neo {neo_version()} ({reader}), {Path(path).name}"
+    where = f"{say_reader(reader)}, {Path(path).name}"
     # neo would add a handler of its own, which writes to the console
     logging.getLogger("neo").addHandler(logging.NullHandler())
     printed = io.StringIO()

@@ -89,7 +89,7 @@ def read_layout(reader: Any, block: int, stream: int) -> StreamLayout:
         dtype=dtype,
         labels=_labels(channels),
         units=units,
-        scale=Scale.of(channels["gain"], channels["offset"], units),
+        scale=Scale.of(channels["gain"], channels["offset"], units, dtype),
         segments=tuple(
             _segment(reader, block, index, stream, dtype, len(channels))
             for index in range(reader.segment_count(block))

@@ -17,7 +17,7 @@ from circus_io.files.neo_bridge.arguments import WITH_GAPS, arguments_of, stream
 from circus_io.files.neo_bridge.buffers import OpenBuffer
 from circus_io.files.neo_bridge.catalogue import CATALOGUE, NeoFormat, find_format
 from circus_io.files.neo_bridge.events import read_neo_events
-from circus_io.files.neo_bridge.failures import named_neo_failures, neo_version
+from circus_io.files.neo_bridge.failures import named_neo_failures, say_reader
 from circus_io.files.neo_bridge.layout import (
     Segment,
     StreamLayout,
@@ -118,9 +118,9 @@ class NeoFile(DataFile):
         streams = reader.header["signal_streams"]
         if not len(streams):
             raise FormatError(
-                f"{where} holds no continuous signals that {self._say_reader()} finds, "
-                f"but {len(reader.header['spike_channels'])} channels of spikes and "
-                f"{len(reader.header['event_channels'])} of events"
+                f"{say_reader(self._format.reader)} finds no continuous signals in "
+                f"{where}, but {len(reader.header['spike_channels'])} channels of "
+                f"spikes and {len(reader.header['event_channels'])} of events"
             )
         counts = [reader.signal_channels_count(i) for i in range(len(streams))]
         wanted = self.params["stream"] or self._stream_in_name()
@@ -153,11 +153,8 @@ class NeoFile(DataFile):
             **found,
             "stream": self._layout.name,
             "units": self._layout.units,
-            "reader": self._say_reader(),
+            "reader": say_reader(self._format.reader),
         }
-
-    def _say_reader(self) -> str:
-        return f"neo {neo_version()} ({self._format.reader})"
 
     def _choose_segment(self) -> Segment:
         segments = self._layout.segments
