@@ -14,6 +14,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from tests.fuzz.neo_seeds import NEO_SEEDS
 from tests.writers import mcd
 
 __all__ = ["FORMATS", "Format", "Seed"]
@@ -122,7 +123,17 @@ def write_raw_binary(folder: Path) -> list[Seed]:
     return [Seed(path, {**params, "sampling_rate": 20000})]
 
 
+def _neo_format(name: str) -> Format:
+    """Return a format whose files neo parses."""
+
+    def write(folder: Path) -> list[Seed]:
+        return [Seed(*sound) for sound in NEO_SEEDS[name](folder)]
+
+    return Format(write, library="neo")
+
+
 FORMATS: dict[str, Format] = {
+    **{name: _neo_format(name) for name in NEO_SEEDS},
     "hdf5": Format(write_hdf5, "h5py"),
     "mcd": Format(write_mcd),
     "numpy": Format(write_numpy),

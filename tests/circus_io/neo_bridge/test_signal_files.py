@@ -1,14 +1,20 @@
 """Signals in flat files with a header of text, and EDF as pyedflib writes it."""
 
-import json
-
 import numpy as np
 import pytest
 
 from circus_io import get_format, open_recording
 from circus_io.testing import DataFileContract
-
-RATE_HZ = 20000
+from tests.writers.neo_signals import (
+    RATE_HZ,
+    wcp_bytes,
+    write_brainvision,
+    write_edf,
+    write_edr,
+    write_elan,
+    write_neuronexus,
+    write_neuroscope,
+)
 
 X = np.random.default_rng(4).integers(-3000, 3000, (512, 5)).astype("<i2")
 
@@ -39,23 +45,7 @@ class TestEDF(DataFileContract):
         self.pyedflib = require("pyedflib", extra="neo")
 
     def write_file(self, path, raw):
-        header = {
-            "dimension": "uV",
-            "sample_frequency": 10,
-            "physical_min": self.low / 10,
-            "physical_max": self.high / 10,
-            "digital_min": self.low,
-            "digital_max": self.high,
-            "transducer": "",
-            "prefilter": "",
-        }
-        kind = self.pyedflib.FILETYPE_EDFPLUS
-        with self.pyedflib.EdfWriter(str(path), raw.shape[1], kind) as file:
-            names = [{**header, "label": f"EEG {i}"} for i in range(raw.shape[1])]
-            file.setSignalHeaders(names)
-            file.writeSamples(list(np.ascontiguousarray(raw.T.astype("<i4"))), True)
-            file.writeAnnotation(0.5, -1, "start")
-            file.writeAnnotation(1.0, 0.25, "light")
+        write_edf(path, raw, self.low, self.high)
         return {}
 
     def test_values_are_those_of_pyedflib(self, tmp_path):
@@ -93,22 +83,7 @@ class TestBrainVision(WithNeighbour):
     orientation = "MULTIPLEXED"
 
     def write_file(self, path, raw):
-        channels = "\n".join(f"Ch{i + 1}=E{i},,0.5,µV" for i in range(raw.shape[1]))
-        path.write_text(
-            "Brain Vision Data Exchange Header File Version 1.0\n\n[Common Infos]\n"
-            f"Codepage=UTF-8\nDataFile={path.stem}.eeg\nMarkerFile={path.stem}.vmrk\n"
-            f"DataFormat=BINARY\nDataOrientation={self.orientation}\n"
-            f"NumberOfChannels={raw.shape[1]}\nSamplingInterval={1e6 / RATE_HZ}\n\n"
-            f"[Binary Infos]\nBinaryFormat=INT_16\n\n[Channel Infos]\n{channels}\n",
-            encoding="utf-8",
-        )
-        path.with_suffix(".vmrk").write_text(
-            "Brain Vision Data Exchange Marker File, Version 1.0\n\n[Common Infos]\n"
-            f"DataFile={path.stem}.eeg\n\n[Marker Infos]\n"
-            "Mk1=New Segment,,1,1,0,20200130101112000000\nMk2=Stimulus,S  7,201,1,0\n"
-        )
-        samples = raw if self.orientation == "MULTIPLEXED" else raw.T
-        samples.astype("<i2").tofile(path.with_suffix(".eeg"))
+        write_brainvision(path, raw, self.orientation)
         return {}
 
 
@@ -135,16 +110,7 @@ class TestNeuroScope(WithNeighbour):
     gain = 20 / 2**16 / 1000 * 1e6  # ±10 V over 16 bits, amplified 1000 times
 
     def write_file(self, path, raw):
-        group = "".join(f'<channel skip="0">{i}</channel>' for i in range(raw.shape[1]))
-        path.write_text(
-            "<?xml version='1.0'?>\n<parameters><acquisitionSystem><nBits>16</nBits>"
-            f"<nChannels>{raw.shape[1]}</nChannels><samplingRate>{RATE_HZ}"
-            "</samplingRate><voltageRange>20</voltageRange><amplification>1000"
-            "</amplification><offset>0</offset></acquisitionSystem>"
-            "<anatomicalDescription><channelGroups>"
-            f"<group>{group}</group></channelGroups></anatomicalDescription></parameters>"
-        )
-        raw.astype("<i2").tofile(path.with_suffix(".dat"))
+        write_neuroscope(path, raw)
         return {}
 
 
@@ -159,25 +125,7 @@ class TestNeuroNexus(WithNeighbour):
         return path.with_name(f"{stem}_data.xdat")
 
     def write_file(self, path, raw):
-        n_frames, n_channels = raw.shape
-        columns = np.hstack([raw, np.ones((n_frames, 1))]).astype("<f4")
-        columns.tofile(self.samples_file(path))
-        stamps = self.samples_file(path).name.replace("_data", "_timestamp")
-        np.arange(100, 100 + n_frames, dtype="<i8").tofile(path.with_name(stamps))
-        mapped = {
-            "chan_name": [f"pri_{i}" for i in range(n_channels)] + ["din_0"],
-            "ntv_chan_name": [f"a{i}" for i in range(n_channels)] + ["d0"],
-            "chan_type": ["ai0"] * n_channels + ["din"],
-        }
-        status = {
-            "samp_freq": RATE_HZ,
-            "shape": [n_frames, n_channels + 1],
-            "timestamp_range": [100, 100 + n_frames],
-            "t_range": [0.005, 0.005 + n_frames / RATE_HZ],
-            "start_time": "2020-01-30T10:11:12.123456+01:00",
-        }
-        made = {"sapiens_base": {"biointerface_map": mapped}, "status": status}
-        path.write_text(json.dumps(made))
+        write_neuronexus(path, raw)
         return {}
 
 
@@ -198,18 +146,7 @@ class TestElan(WithNeighbour):
         return path
 
     def write_file(self, path, raw):
-        n_channels = raw.shape[1] + 2
-        lines = ["V3", "sort of", "a test", "10:11:12", "30-01-2020", "-1", "", ""]
-        lines += [f"{1 / RATE_HZ:.8f}", str(n_channels)]
-        lines += [f"E{i}.1" for i in range(n_channels)] + ["EEG"] * n_channels
-        lines += ["uV"] * n_channels
-        for value in (-3000, 3000, -30000, 30000):
-            lines += [str(value)] * n_channels
-        lines += ["raw"] * n_channels
-        path.with_name(f"{path.name}.ent").write_text("\n".join(lines) + "\n")
-        path.with_name(f"{path.name}.pos").write_text("100 7 0\n")
-        ends = np.zeros((len(raw), 2), raw.dtype)
-        np.hstack([raw, ends]).astype(">i2").tofile(path)
+        write_elan(path, raw)
         return {}
 
 
@@ -219,39 +156,8 @@ class TestWinEDR(DataFileContract):
     holds_no_frames = False
 
     def write_file(self, path, raw):
-        n_channels = raw.shape[1]
-        lines = [
-            *("VER=6.4", f"NC={n_channels}", f"NP={raw.size}", "NBH=2048"),
-            *("AD=5.0", "ADCMAX=32767", f"DT={1000 / RATE_HZ}", "TU=ms"),
-        ]
-        for channel in range(n_channels):
-            lines += [f"YN{channel}=Ch.{channel}", f"YU{channel}=uV"]
-            lines += [f"YCF{channel}=0.01", f"YAG{channel}=10", f"YZ{channel}=0"]
-            lines += [f"YO{channel}={channel}"]
-        header = ("\r\n".join(lines) + "\r\n").encode().ljust(2048, b" ")
-        path.write_bytes(header + raw.astype("<i2").tobytes())
+        write_edr(path, raw)
         return {}
-
-
-def wcp_bytes(raw, n_records=1):
-    """Give a .wcp: 1024 bytes of text; records of 1024 bytes of notes and samples."""
-    n_frames, n_channels = raw.shape
-    held = n_frames // n_records
-    n_sectors = 2 * held * n_channels // 512
-    lines = [
-        *("VER=8", f"NC={n_channels}", f"NR={n_records}", "NBA=2", "AD=5.0"),
-        *(f"NBD={n_sectors}", "NBH=2", "ADCMAX=32767", f"DT={1 / RATE_HZ}"),
-    ]
-    for channel in range(n_channels):
-        lines += [f"YN{channel}=Im{channel}", f"YU{channel}=mV"]
-        lines += [f"YG{channel}=0.5", f"YO{channel}={channel}"]
-    content = ("\r\n".join(lines) + "\r\n").encode().ljust(1024, b" ")
-    analysis = np.zeros((), "S8,S4,<f4,<f4,<f4,(8,)<f4")
-    analysis["f4"], analysis["f5"] = 1 / RATE_HZ, 5.0
-    for start in range(0, held * n_records, held):
-        content += analysis.tobytes().ljust(1024, b"\0")
-        content += raw[start : start + held].astype("<i2").tobytes()
-    return content
 
 
 class TestWinWCP(DataFileContract):
