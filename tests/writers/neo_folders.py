@@ -26,6 +26,7 @@ def spikeglx_meta(n_channels, *, name, first_sample=0):
             "imAiRangeMin=-0.6",
             "imDatPrb_pn=NP1010",
             f"firstSample={first_sample}",
+            "snsSaveChanSubset=all",
             f"~imroTbl=(0,{n_channels}){table}",
             f"~snsChanMap=({n_channels},0,1){names}(SY0;{n_channels}:{n_channels})",
             "",

@@ -9,6 +9,7 @@ import numpy as np
 
 from circus_io.errors import FormatError
 from circus_io.files.neo_bridge.buffers import Buffer
+from circus_io.files.neo_bridge.positions import positions_of
 from circus_io.files.neo_bridge.units import Scale
 
 __all__ = ["Segment", "StreamLayout", "choose_stream", "count", "read_layout"]
@@ -52,6 +53,8 @@ class StreamLayout:
         One per channel, no two the same.
     units : tuple of str
         As the file has them.
+    places : float64 array, shape (n_channels, 2), or None
+        Where the channels are, µm.
     scale : Scale
     segments : tuple of Segment
     """
@@ -63,6 +66,7 @@ class StreamLayout:
     dtype: str
     labels: tuple[str, ...]
     units: tuple[str, ...]
+    places: np.ndarray | None
     scale: Scale
     segments: tuple[Segment, ...]
 
@@ -89,6 +93,7 @@ def read_layout(reader: Any, block: int, stream: int) -> StreamLayout:
         dtype=dtype,
         labels=_labels(channels),
         units=units,
+        places=positions_of(reader, str(header["id"]), len(channels)),
         scale=Scale.of(channels["gain"], channels["offset"], units, dtype),
         segments=tuple(
             _segment(reader, block, index, stream, dtype, len(channels))

@@ -85,6 +85,7 @@ class NeoFile(DataFile):
             self._layout = self._read_layout(reader)
             self._metadata = self._read_metadata(reader)
         self._channel_labels = self._layout.labels
+        self._channel_positions = self._layout.places
         self._segment = self._choose_segment()
         self._shape = (self._segment.n_frames, len(self._layout.labels))
         self._warn_of_units()

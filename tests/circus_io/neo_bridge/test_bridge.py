@@ -19,10 +19,13 @@ from circus_io import (
 )
 from circus_io.files.neo_bridge.catalogue import CATALOGUE
 from circus_io.files.neo_bridge.units import Scale
+from circus_io.params import read_params
+from tests.writers.neo_recorders import plx_bytes
 
 neo = pytest.importorskip("neo", reason="needs circus-toolkit[neo]")
 
 RATE_HZ = 20000
+PLX_GAIN = 5000 / (0.5 * 2**16 * 2 * 500) * 1000
 X = np.random.default_rng(6).integers(-3000, 3000, (700, 4)).astype("<i2")
 HERE = Path(__file__).parent
 
@@ -78,6 +81,29 @@ def test_every_reader_exists_and_its_signals_are_somewhere_in_the_catalogue():
 )
 def test_classic_names_are_known(classic, name):
     assert get_format(classic).description == name
+
+
+CLASSIC = [
+    "blackrock",
+    "brw",
+    "maxwell",
+    "neuralynx",
+    "nix",
+    "openephys",
+    "plexon",
+    "rhd",
+]
+
+
+@pytest.mark.parametrize("name", CLASSIC)
+def test_old_parameter_files_name_their_formats(name, tmp_path):
+    """What the classic tool needs of these formats is read from their headers."""
+    (tmp_path / "probe.prb").touch()
+    text = f"[data]\nfile_format = {name}\nmapping = probe.prb\nstream_mode = None\n"
+    path = tmp_path / "old.params"
+    path.write_text(text + "gain = 0.195\nsampling_rate = 20000\nnb_channels = 4\n")
+    parameters = read_params(path)
+    assert get_format(parameters.data.file_format).row is not None
 
 
 def test_choosing_a_format_does_not_import_neo(tmp_path):
@@ -158,21 +184,26 @@ def test_each_channel_has_its_gain_and_its_zero():
 # ------------------------------------------------------ parsed once, closed, travelling
 
 
-def test_a_recording_that_was_sent_does_not_parse_again(tmp_path, monkeypatch):
-    from neo.rawio import WinEdrRawIO
-
-    recording = open_recording(write_edr(tmp_path / "a.edr"))
+@pytest.mark.parametrize("name", ["a.edr", "a.plx"])
+def test_a_recording_that_was_sent_does_not_parse_again(tmp_path, monkeypatch, name):
+    """One is mapped by us; of the other, neo has an index of all blocks."""
+    write_edr(tmp_path / "a.edr")
+    (tmp_path / "a.plx").write_bytes(plx_bytes(X, spikes=[(400, 1)]))
+    recording = open_recording(tmp_path / name)
+    expected, found = recording[10:20, [3, 1]], recording.read_events().keys()
     sent = pickle.dumps(recording)
 
     def fail(self):
         raise AssertionError("parsed again")
 
-    monkeypatch.setattr(WinEdrRawIO, "parse_header", fail)
+    for reader in neo.rawio.rawiolist:
+        monkeypatch.setattr(reader, "parse_header", fail)
     with pickle.loads(sent) as copy:
-        assert np.array_equal(copy[10:20, [3, 1]], recording[10:20, [3, 1]])
-        assert copy.read_events() == {}
+        assert np.array_equal(copy[10:20, [3, 1]], expected)
+        assert copy.read_events().keys() == found
+    assert np.array_equal(recording[10:20, [3, 1]], expected)
     with pytest.raises(FormatError, match="parsed again"):
-        open_recording(tmp_path / "a.edr")
+        open_recording(tmp_path / name)
 
 
 RANKS = """
@@ -193,13 +224,15 @@ print(f"rank {comm.rank} of {comm.size}: {total}")
 
 
 def test_ranks_read_one_file_that_one_of_them_parsed(tmp_path, mpi_run):
-    path = write_edr(tmp_path / "a.edr")
+    path = tmp_path / "a.plx"
+    path.write_bytes(plx_bytes(X))
     (tmp_path / "ranks.py").write_text(RANKS)
     done = mpi_run(2, tmp_path / "ranks.py", path)
     assert done.returncode == 0, done.stderr
     for rank in (0, 1):
-        total = (X[100 * rank : 100 * rank + 100] / 8).sum()
-        assert f"rank {rank} of 2: {total}" in done.stdout
+        expected = X[100 * rank : 100 * rank + 100].sum() * PLX_GAIN
+        total = re.search(rf"rank {rank} of 2: (\S+)", done.stdout)[1]
+        assert float(total) == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_closed_recording_holds_no_file_open(tmp_path):

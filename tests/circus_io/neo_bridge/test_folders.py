@@ -5,6 +5,7 @@ import pytest
 
 from circus_io import FormatError, get_format, open_recording
 from circus_io.testing import DataFileContract
+from sorting.fingerprint import change_stamp
 from tests.writers.neo_folders import (
     RATE_HZ,
     write_continuous,
@@ -58,6 +59,14 @@ def test_a_spikeglx_file_is_its_stream_and_its_segment(tmp_path):
         assert recording.description == "spikeglx"
         assert recording.channel_labels == ("AP0", "AP1", "AP2", "AP3", "AP4")
         np.testing.assert_allclose(recording[:], expected * TestSpikeGLX.gain, 1e-6)
+
+
+def test_the_contacts_of_neuropixels_are_those_of_the_maker(tmp_path):
+    """In 1.0, rows of two contacts are 20 µm apart and staggered by 16 µm."""
+    recording = open_recording(write_spikeglx(tmp_path, X))
+    places = recording.channel_positions
+    assert places[:, 1].tolist() == [0, 0, 20, 20, 40]
+    assert (places[:4, 0] - places[2, 0]).tolist() == [16, 48, 0, 32]
 
 
 def test_triggers_are_segments_at_their_time(tmp_path):
@@ -178,6 +187,19 @@ def test_a_file_stands_for_the_channels_of_its_name(tmp_path):
     some = open_recording(tmp_path / "eye.ncs", ncs_pattern="CSC1.")
     assert some.channel_labels == ("CSC1",)
     assert open_recording(tmp_path / "eye.ncs").channel_labels == ("eye",)
+
+
+def test_a_folder_is_as_new_as_the_files_that_are_read(tmp_path):
+    for channel in range(2):
+        write_ncs(tmp_path / f"CSC{channel}.ncs", X[:, 0], channel=channel)
+    recording = open_recording(tmp_path)
+    names = [str(tmp_path / f"CSC{channel}.ncs") for channel in range(2)]
+    assert recording.source_files == tuple(names)
+    stamp = change_stamp(recording)
+    (tmp_path / "result.hdf5").touch()  # changes the folder, and nothing else
+    assert change_stamp(open_recording(tmp_path)) == stamp
+    write_ncs(tmp_path / "CSC1.ncs", X[:1000, 0], channel=1)
+    assert change_stamp(recording) != stamp
 
 
 def test_gaps_are_borders_or_bridged_and_jitter_is_none(tmp_path):

@@ -97,6 +97,8 @@ def test_wells_are_streams_by_their_classic_number_too(tmp_path):
             assert recording.description == "maxwell"
             np.testing.assert_allclose(recording[:], (X + 1) * 6.294, 1e-6)
             assert recording.channel_labels[2] == "ch2 elec1002"
+            places = [[0, 35], [17.5, 35], [35, 35], [52.5, 35]]
+            assert recording.channel_positions.tolist() == places
 
 
 def test_one_of_several_recordings_is_chosen(tmp_path):
@@ -158,3 +160,7 @@ class TestMEArec(HDF5Contract):
     def write_file(self, path, raw):
         write_mearec(path, raw, self.gain)
         return {}
+
+    def test_the_plane_of_the_probe_is_kept(self, recording):
+        places = [[0, 0], [0, 20], [0, 40], [0, 60], [0, 80]]
+        assert recording.channel_positions.tolist() == places
