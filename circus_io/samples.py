@@ -8,21 +8,21 @@ import numpy as np
 
 from circus_io.datafile import DataFile
 from circus_io.hooks import check_shape, named_failures
-from circus_io.recording import Recording
 
-__all__ = ["read_microvolts", "read_stored", "stream_microvolts"]
+__all__ = ["read_stored", "stream_microvolts"]
 
 
-def read_microvolts(
-    recording: Recording, t_start: int, t_stop: int, nodes: np.ndarray | None = None
+def stream_microvolts(
+    source: DataFile, t_start: int, t_stop: int, nodes: np.ndarray | None
 ) -> np.ndarray:
-    """Return traces in double precision.
+    """Return local frames of one open stream in double precision.
 
     Parameters
     ----------
-    recording : DataFile
+    source : DataFile
+        A stream of a recording that is open.
     t_start, t_stop : int
-        Global frames, half open; there is no gap between them.
+        Frames counted from the start of the stream, half open.
     nodes : ndarray of int64, or None for all
         Channels in the wanted order.
 
@@ -30,29 +30,7 @@ def read_microvolts(
     -------
     ndarray of float64, shape (t_stop - t_start, n_nodes)
         µV.
-
-    Raises
-    ------
-    ChunkError
-        Part of the frames is not recorded.
     """
-    recording._make_ready()
-    n_nodes = recording.nb_channels if nodes is None else len(nodes)
-    traces = np.empty((t_stop - t_start, n_nodes))
-    done = 0
-    for piece in recording._table.pieces(t_start, t_stop):
-        n_frames = piece.t_stop - piece.t_start
-        source = recording.streams[piece.stream]
-        part = stream_microvolts(source, piece.t_start, piece.t_stop, nodes)
-        traces[done : done + n_frames] = part
-        done += n_frames
-    return traces
-
-
-def stream_microvolts(
-    source: DataFile, t_start: int, t_stop: int, nodes: np.ndarray | None
-) -> np.ndarray:
-    """Return local frames of one open stream, float64 µV, as `read_microvolts`."""
     stored = read_stored(source, t_start, t_stop, nodes)
     if stored is None:
         length = t_stop - t_start
@@ -67,6 +45,11 @@ def read_stored(
     source: DataFile, t_start: int, t_stop: int, nodes: np.ndarray | None
 ) -> np.ndarray | None:
     """Return local frames of one open stream as the file stores them.
+
+    Parameters
+    ----------
+    source, t_start, t_stop, nodes
+        As for `stream_microvolts`.
 
     Returns
     -------
