@@ -1,4 +1,4 @@
-"""To NWB (Neurodata Without Borders 2): an ElectricalSeries for each span.
+"""To NWB (Neurodata Without Borders 2): an ElectricalSeries.
 
 The layout is that of the NWB schema, written by pynwb: ``volts = data * conversion *
 channel_conversion + offset``.
@@ -6,7 +6,7 @@ channel_conversion + offset``.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from circus_io.conversion.target import Content, Target
+from circus_io.conversion.target import Content, Rows, Target
 from circus_io.errors import FormatError, MissingDependencyError
 from circus_io.events import Events
 from circus_io.registry import BUILT_IN
@@ -24,13 +24,15 @@ __all__ = ["NWBTarget"]
 
 UNKNOWN_DATE = datetime(1970, 1, 1, tzinfo=UTC)
 V_PER_UV = 1e-6
+SERIES = "acquisition/ElectricalSeries"
+MOST_STAMPS = 2**20  # that are written at once
 
 
 class NWBTarget(Target):
-    """``/acquisition/ElectricalSeries``, numbered from 0 on where there are gaps.
+    """``/acquisition/ElectricalSeries``, and time stamps if there are gaps.
 
-    Each series has its own start. Events become time intervals of no length. A session
-    needs a date: that of the metadata, if it holds one in ISO form, else 1970-01-01.
+    Spans follow each other. Events become time intervals of no length. A session needs
+    a date: that of the metadata, if it holds one in ISO form, else 1970-01-01.
     """
 
     description = "nwb"
@@ -49,30 +51,32 @@ class NWBTarget(Target):
             )
 
     def create(self, path: Path, content: Content) -> None:
-        """Let pynwb write the file with empty series."""
+        """Let pynwb write the file with an empty series; add the times."""
         pynwb = _import_pynwb()
         session = pynwb.NWBFile(
             session_description=f"converted from {content.source}",
             identifier=_identifier(content),
-            session_start_time=_date(content.metadata),
+            session_start_time=content.date or UNKNOWN_DATE,
             notes=json.dumps(dict(content.metadata), default=str),
         )
         electrodes = _add_electrodes(session, content)
-        for span, name in enumerate(_names(content)):
-            session.add_acquisition(_make_series(name, span, content, electrodes))
+        session.add_acquisition(_make_series(content, electrodes))
         for name, events in content.events.items():
             if len(events):
                 session.add_time_intervals(_intervals(name, events))
         with pynwb.NWBHDF5IO(str(path), "w") as io:
             io.write(session)
+        with h5py.File(path, "r+") as file:
+            if "timestamps" in file[SERIES]:
+                _write_times(file[f"{SERIES}/timestamps"], content)
 
     @contextmanager
     def open_rooms(
         self, path: Path, content: Content, mode: str
-    ) -> Iterator[Sequence[h5py.Dataset]]:
-        """Give the dataset of each series."""
+    ) -> Iterator[Sequence[Rows]]:
+        """Give each span its rows of the series."""
         with h5py.File(path, mode) as file:
-            yield [file[f"acquisition/{name}/data"] for name in _names(content)]
+            yield [Rows(file[f"{SERIES}/data"], first) for first in content.firsts]
 
     def reading(self, path: Path, content: Content) -> dict[str, Any]:
         """Return the name of the format, if it is read here: the file says the rest."""
@@ -90,27 +94,10 @@ def _import_pynwb() -> Any:
     return pynwb
 
 
-def _names(content: Content) -> list[str]:
-    n_spans = len(content.table.starts)
-    if n_spans == 1:
-        return ["ElectricalSeries"]
-    return [f"ElectricalSeries{span}" for span in range(n_spans)]
-
-
 def _identifier(content: Content) -> str:
     """Return a text that is the same for the same conversion."""
     key = (content.source, content.table, content.channel_labels)
     return hashlib.sha256(repr(key).encode()).hexdigest()[:32]
-
-
-def _date(metadata: Mapping[str, Any]) -> datetime:
-    """Return the date of the metadata; one without a time zone is taken as UTC."""
-    date = metadata.get("date")
-    try:
-        date = date if isinstance(date, datetime) else datetime.fromisoformat(str(date))
-    except ValueError:
-        return UNKNOWN_DATE
-    return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
 def _add_electrodes(session: Any, content: Content) -> Any:
@@ -132,24 +119,43 @@ def _add_electrodes(session: Any, content: Content) -> Any:
     return session.create_electrode_table_region(everything, "all channels")
 
 
-def _make_series(name: str, span: int, content: Content, electrodes: Any) -> Any:
+def _make_series(content: Content, electrodes: Any) -> Any:
     from hdmf.backends.hdf5 import H5DataIO
     from pynwb.ecephys import ElectricalSeries
 
     encoding = content.encoding
-    shape = (content.table.lengths[span], content.n_channels)
     per_channel = np.ndim(encoding.gain) > 0
     gain = 1.0 if per_channel else float(encoding.gain)
+    times: dict[str, Any] = {
+        "starting_time": content.t_starts_s[0],
+        "rate": float(content.sampling_rate),
+    }
+    if len(content.table.starts) > 1:
+        stamps = H5DataIO(shape=(content.n_frames,), dtype=np.dtype("<f8"))
+        times = {"timestamps": stamps}
     return ElectricalSeries(
-        name=name,
-        data=H5DataIO(shape=shape, dtype=encoding.dtype),
+        name="ElectricalSeries",
+        data=H5DataIO(
+            shape=(content.n_frames, content.n_channels), dtype=encoding.dtype
+        ),
         electrodes=electrodes,
-        starting_time=content.t_starts_s[span],
-        rate=float(content.sampling_rate),
+        **times,
         conversion=gain * V_PER_UV,
         channel_conversion=content.gains if per_channel else None,
         offset=-encoding.offset * gain * V_PER_UV,
     )
+
+
+def _write_times(stamps: h5py.Dataset, content: Content) -> None:
+    """Write the second of each frame, block by block."""
+    table = content.table
+    for first, start, length in zip(
+        content.firsts, table.starts, table.lengths, strict=True
+    ):
+        for block in range(0, length, MOST_STAMPS):
+            frames = np.arange(block, min(block + MOST_STAMPS, length))
+            seconds = (start + frames) / content.sampling_rate
+            stamps[first + block : first + block + len(frames)] = seconds
 
 
 def _intervals(name: str, events: Events) -> Any:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +54,8 @@ def open_flat_rooms(
     `mode` is ``'r'``, ``'r+'`` or ``'w'``.
     """
     dtype, n_channels = content.encoding.dtype, content.n_channels
-    firsts = [0, *accumulate(content.table.lengths[:-1])]
     with path.open(f"{mode[0]}b{mode[1:]}") as file:
         yield [
             FlatArray(file, dtype, n_channels, offset + first * content.frame_bytes)
-            for first in firsts
+            for first in content.firsts
         ]

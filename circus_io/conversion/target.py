@@ -9,6 +9,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -19,7 +21,7 @@ from circus_io.errors import FormatError
 from circus_io.events import Events
 from circus_io.streams import StreamTable
 
-__all__ = ["TARGETS", "Content", "Room", "Target", "find_target"]
+__all__ = ["TARGETS", "Content", "Room", "Rows", "Target", "find_target"]
 
 # name: class; alphabetical
 TARGETS: dict[str, str] = {
@@ -87,6 +89,22 @@ class Content:
         return [start / self.sampling_rate for start in self.table.starts]
 
     @property
+    def firsts(self) -> list[int]:
+        """Frame at which each span begins if they follow each other in one array."""
+        return list(accumulate(self.table.lengths[:-1], initial=0))
+
+    @property
+    def date(self) -> datetime | None:
+        """Date of the metadata, if it holds one in ISO form; without a zone, UTC."""
+        date = self.metadata.get("date")
+        try:
+            if not isinstance(date, datetime):
+                date = datetime.fromisoformat(str(date))
+        except ValueError:
+            return None
+        return date if date.tzinfo else date.replace(tzinfo=UTC)
+
+    @property
     def gains(self) -> np.ndarray:
         """µV per count of each channel, float64 (n_channels,)."""
         return np.broadcast_to(self.encoding.gain, self.n_channels).astype(np.float64)
@@ -103,6 +121,27 @@ class Room(Protocol):
 
     def __getitem__(self, frames: slice) -> np.ndarray:
         """Return the counts of these frames."""
+
+
+class Rows:
+    """The room of one span in an array that holds all of them.
+
+    Parameters
+    ----------
+    array : array of h5py or the like, shape (n_frames, n_channels)
+    first : int
+        Where the span begins in it.
+    """
+
+    def __init__(self, array: Room, first: int) -> None:
+        self.array = array
+        self.first = first
+
+    def __setitem__(self, frames: slice, counts: np.ndarray) -> None:
+        self.array[self.first + frames.start : self.first + frames.stop] = counts
+
+    def __getitem__(self, frames: slice) -> np.ndarray:
+        return self.array[self.first + frames.start : self.first + frames.stop]
 
 
 class Target(ABC):
