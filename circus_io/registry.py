@@ -71,6 +71,7 @@ BUILT_IN: dict[str, tuple[str, str | None]] = {
     "neuroscope": ("circus_io.files.neo_bridge:NeuroScopeFile", "neo"),
     "nix": ("circus_io.files.neo_bridge:NIXFile", "neo"),
     "numpy": ("circus_io.files.numpy_array:NumpyFile", None),
+    "nwb": ("circus_io.files.nwb:NWBFile", None),
     "openephys": ("circus_io.files.neo_bridge:OpenEphysFile", "neo"),
     "openephys_binary": ("circus_io.files.neo_bridge:OpenEphysBinaryFile", "neo"),
     "plexon": ("circus_io.files.neo_bridge:PlexonFile", "neo"),

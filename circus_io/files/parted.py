@@ -2,12 +2,22 @@
 
 import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Self
 
 from circus_io.datafile import DataFile
 from circus_io.streams import follow_each_other, numbered_run
 
-__all__ = ["PartedFile"]
+__all__ = ["PartedFile", "Span"]
+
+
+@dataclass(frozen=True)
+class Span:
+    """Stored frames ``[first, stop)`` without a gap; the first is frame `t_start`."""
+
+    first: int
+    stop: int
+    t_start: int
 
 
 class PartedFile(DataFile):

@@ -30,10 +30,10 @@ from circus_io.files.hdf5_access import (
     short_name,
     text,
 )
+from circus_io.files.parted import Span
 
 __all__ = [
     "AnalogStream",
-    "Span",
     "column",
     "gain_uv",
     "numbered",
@@ -49,15 +49,6 @@ MOST_CHANNELS = 2**16
 MOST_COMPRESSION = 2000  # gzip does not reach 1100
 MOST_EXPONENT = 30
 NO_GUID = "00000000-0000-0000-0000-000000000000"
-
-
-@dataclass(frozen=True)
-class Span:
-    """Columns ``[first, stop)`` without a gap; the first is frame `t_start`."""
-
-    first: int
-    stop: int
-    t_start: int
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,10 @@ from circus_io.files.hdf5_access import (
 from circus_io.files.mcs_hdf5.events import read_events
 from circus_io.files.mcs_hdf5.layout import (
     AnalogStream,
-    Span,
     read_metadata,
     read_streams,
 )
-from circus_io.files.parted import PartedFile
+from circus_io.files.parted import PartedFile, Span
 
 __all__ = ["MCSHDF5File"]
 

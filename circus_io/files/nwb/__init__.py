@@ -1,0 +1,5 @@
+"""Neurodata Without Borders: electrical series as recordings."""
+
+from circus_io.files.nwb.recording import NWBFile
+
+__all__ = ["NWBFile"]
