@@ -53,6 +53,7 @@ BUILT_IN: dict[str, tuple[str, str | None]] = {
     "ced": ("circus_io.files.neo_bridge:CedFile", "neo"),
     "edf": ("circus_io.files.neo_bridge:EDFFile", "neo"),
     "elan": ("circus_io.files.neo_bridge:ElanFile", "neo"),
+    "arf": ("circus_io.files.arf:ARFFile", None),
     "hdf5": ("circus_io.files.hdf5:HDF5File", None),
     "intan": ("circus_io.files.neo_bridge:IntanFile", "neo"),
     "kwd": ("circus_io.files.kwd:KWDFile", None),

@@ -57,7 +57,7 @@ def write_nwb(pynwb, folder, *series, file="rec_0.nwb", columns=True, **fields):
         region = nwb.create_electrode_table_region(region=rows, description="")
         add(pynwb.ecephys.ElectricalSeries(electrodes=region, **one))
     with pynwb.NWBHDF5IO(folder / file, "w") as io:
-        io.write(nwb)
+        io.write(nwb, cache_spec=False)
     return folder / file
 
 
