@@ -44,6 +44,7 @@ GROUP = "circus_io.files"
 # name: (class, extra of circus-toolkit that brings what it imports); alphabetical
 BUILT_IN: dict[str, tuple[str, str | None]] = {
     "alphaomega": ("circus_io.files.neo_bridge:AlphaOmegaFile", "neo"),
+    "arf": ("circus_io.files.arf:ARFFile", None),
     "axograph": ("circus_io.files.neo_bridge:AxographFile", "neo"),
     "axon": ("circus_io.files.neo_bridge:AxonFile", "neo"),
     "axona": ("circus_io.files.neo_bridge:AxonaFile", "neo"),
@@ -53,7 +54,6 @@ BUILT_IN: dict[str, tuple[str, str | None]] = {
     "ced": ("circus_io.files.neo_bridge:CedFile", "neo"),
     "edf": ("circus_io.files.neo_bridge:EDFFile", "neo"),
     "elan": ("circus_io.files.neo_bridge:ElanFile", "neo"),
-    "arf": ("circus_io.files.arf:ARFFile", None),
     "hdf5": ("circus_io.files.hdf5:HDF5File", None),
     "intan": ("circus_io.files.neo_bridge:IntanFile", "neo"),
     "kwd": ("circus_io.files.kwd:KWDFile", None),

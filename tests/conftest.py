@@ -99,10 +99,3 @@ def mcs_vendor(require: Callable[..., Any]) -> Callable[[Path], dict[int, Any]]:
         return files[-1].recordings
 
     return recordings
-
-
-@pytest.fixture
-def fuzz(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Any]]:
-    """``fuzz(wrapper, path, params, n_trials)``: see `tests/fuzz.py`."""
-    monkeypatch.syspath_prepend(CHECKOUT / "tests")
-    return importlib.import_module("fuzz").fuzz

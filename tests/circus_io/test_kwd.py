@@ -9,25 +9,9 @@ import pytest
 from circus_io import FormatError, MissingParameterError, open_recording
 from circus_io.files.kwd import KWDFile
 from circus_io.testing import DataFileContract
+from tests.writers.kwd import BIT_VOLTS, add_recording
 
 X = np.random.default_rng(5).integers(-999, 999, (400, 4)).astype(np.int16)
-BIT_VOLTS = np.array([0.195, 0.195, 0.5, 0.195], "f4")
-
-
-def add_recording(file, number, raw, *, bit_volts=BIT_VOLTS, **attributes):
-    """Write a recording; bit_volts as an attribute, as the GUI does, or not at all."""
-    group = file.create_group(f"recordings/{number}")
-    group.attrs.update(
-        {"sample_rate": np.float32(30000), "bit_depth": 16, **attributes}
-    )
-    group.create_dataset(
-        "data", data=raw, maxshape=(None, None), chunks=(128, raw.shape[1])
-    )
-    if bit_volts is not None:
-        more = group.create_group("application_data")
-        more.attrs["channel_bit_volts"] = bit_volts
-        more["timestamps"] = np.zeros((3, raw.shape[1]), "i8")
-    return group
 
 
 @pytest.fixture
@@ -155,8 +139,3 @@ def test_files_without_samples_are_named(make, tmp_path):
         del file["recordings/0"]
     with pytest.raises(FormatError, match=r"rec_0\.raw\.kwd has none"):
         open_recording(path)
-
-
-def test_damaged_files_end_in_values_or_our_errors(make, fuzz):
-    found = fuzz(KWDFile, make(X[:40]), n_trials=150)
-    assert not [finding for finding in found if not finding.in_library]

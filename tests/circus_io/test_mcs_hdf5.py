@@ -10,54 +10,10 @@ import pytest
 from circus_io import FormatError, StreamError, open_recording
 from circus_io.files.mcs_hdf5 import MCSHDF5File
 from circus_io.testing import DataFileContract
+from tests.writers.mcs_hdf5 import FIELDS, add_stream
 
 SAMPLE = "mcs_h5/2014-07-09T10-17-35W8_Standard_all_500Hz.h5"
 X = np.random.default_rng(1).integers(-(2**23), 2**23, (500, 4)).astype(np.int32)
-
-# as in a file of the vendor, in another order; fields are found by their names
-FIELDS = [
-    ("Label", h5py.string_dtype()),
-    ("Unit", h5py.string_dtype()),
-    ("ChannelID", "i4"),
-    ("RowIndex", "i4"),
-    ("Exponent", "i4"),
-    ("ADZero", "i4"),
-    ("ConversionFactor", "i8"),
-    ("Tick", "i8"),
-]
-
-
-def add_stream(recording, number, raw, *, subtype="Electrode", source="", **fields):
-    """Write frames × channels as a stream, channels in rows of a random order."""
-    n_channels = raw.shape[1]
-    channel = np.arange(n_channels)
-    rows = np.random.default_rng(n_channels).permutation(n_channels)
-    given = {
-        "Label": [f"E{i:02d}  \r\n" for i in channel],
-        "Unit": "V",
-        "ChannelID": channel + 10,
-        "RowIndex": rows,
-        "Exponent": -9,
-        "ADZero": 0,
-        "ConversionFactor": 381470,
-        "Tick": 50,
-        **fields,
-    }
-    spans = given.pop("spans", [(0, 0, len(raw) - 1)] if len(raw) else [])
-    info = np.empty(n_channels, FIELDS)
-    for name, values in given.items():
-        info[name] = values
-    group = recording.create_group(f"AnalogStream/Stream_{number}")
-    group.attrs["DataSubType"] = np.bytes_(subtype)
-    group.attrs["Label"] = np.bytes_(f"{subtype} ({number})   \r\n")
-    group.attrs["SourceStreamGUID"] = np.bytes_(source)
-    stored = np.empty(raw.T.shape, raw.dtype)
-    stored[given["RowIndex"]] = raw.T
-    options = {"chunks": (min(8, n_channels), 256), "compression": "gzip"}
-    group.create_dataset("ChannelData", data=stored, maxshape=(None, None), **options)
-    group["ChannelDataTimeStamps"] = np.array(spans, "i8").reshape(-1, 3)
-    group["InfoChannel"] = info
-    return group
 
 
 @pytest.fixture
@@ -445,9 +401,3 @@ def test_the_events_of_the_sample_are_what_the_vendor_reads(samples, mcs_vendor)
         own = labels == channel.label
         assert np.array_equal(cutouts.times_s[own], entity.data_ts[0] * 1e-6)
         np.testing.assert_allclose(cutouts.waveforms[own], volts.T * 1e6, rtol=2e-7)
-
-
-@pytest.mark.parametrize("spans", [[(0, 0, 499)], GAPS])
-def test_damaged_files_end_in_values_or_our_errors(make, fuzz, spans):
-    found = fuzz(MCSHDF5File, make(spans=spans), n_trials=150)
-    assert not [finding for finding in found if not finding.in_library]

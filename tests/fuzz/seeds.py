@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 
 from tests.fuzz.neo_seeds import NEO_SEEDS
+from tests.fuzz.classic_seeds import CLASSIC_SEEDS
 from tests.writers import mcd
 
 __all__ = ["FORMATS", "Format", "Seed"]
@@ -134,6 +135,14 @@ def _neo_format(name: str) -> Format:
 
 FORMATS: dict[str, Format] = {
     **{name: _neo_format(name) for name in NEO_SEEDS},
+def _classic_format(name: str) -> Format:
+    """Return a format of `CLASSIC_SEEDS`."""
+    write_sound, library = CLASSIC_SEEDS[name]
+    return Format(lambda folder: [Seed(*s) for s in write_sound(folder)], library)
+
+
+FORMATS: dict[str, Format] = {
+    **{name: _classic_format(name) for name in CLASSIC_SEEDS},
     "hdf5": Format(write_hdf5, "h5py"),
     "mcd": Format(write_mcd),
     "numpy": Format(write_numpy),
