@@ -81,10 +81,10 @@ class FormatFields(Section):
         used=True,
     )
     channel_name: Annotated[str | None, TypeName("text")] = key(
-        None, "Dataset of a channel (arf)."
+        None, "Part of the names of the channels (arf).", used=True
     )
     recording_number: Annotated[_Count | None, TypeName("whole number ≥ 0")] = key(
-        None, "Which recording of the file (kwd)."
+        None, "Which recording of the file (kwd, mcs_hdf5).", used=True
     )
     block: Annotated[str | None, TypeName("text")] = key(None, "Block (nix).")
     data_array: Annotated[str | None, TypeName("text")] = key(

@@ -91,6 +91,7 @@ FIELDS = {
     "gain": 0.5,
 }
 ARRAY_FIELDS = {"h5_key": "b", "time_axis": 0}
+PART_FIELDS = {"recording_number": ("kwd", 1), "channel_name": ("arf", "odd")}
 ELSEWHERE = {"data.file_name"}  # of `circus FILE.params`, tested below
 
 
@@ -145,7 +146,8 @@ def used_keys():
 def test_no_used_key_is_left_out_here():
     assert CHANGES.keys() | ELSEWHERE == used_keys()
     fields = {key.name for key in FORMAT_KEYS.values() if key.used}
-    assert FIELDS.keys() | ARRAY_FIELDS.keys() == fields
+    tested = FIELDS.keys() | ARRAY_FIELDS.keys() | PART_FIELDS.keys()
+    assert tested == fields
 
 
 @pytest.mark.parametrize("key", CHANGES)
@@ -191,6 +193,28 @@ def test_a_used_field_of_arrays_changes_the_recording(name, tmp_path):
 
     assert shape({}) == (20, 10)
     assert shape({name: ARRAY_FIELDS[name]}) != (20, 10)
+
+
+@pytest.mark.parametrize("name", PART_FIELDS)
+def test_a_used_field_of_parts_changes_the_recording(name, tmp_path):
+    h5py = pytest.importorskip("h5py")
+    file_format, value = PART_FIELDS[name]
+    path = tmp_path / f"rec.{file_format}"
+    with h5py.File(path, "w") as file:
+        for number in range(2):
+            file[f"recordings/{number}/data"] = np.zeros((10 + number, 4), "i2")
+        entry = file.create_group("entry")
+        entry.attrs["timestamp"] = [0, 0]
+        for channel in ("even", "odd"):
+            entry[channel] = np.zeros(20, "i2")
+            entry[channel].attrs["sampling_rate"] = 20000
+
+    def shape(values):
+        base = {"file_format": file_format, "sampling_rate": 20000}
+        parameters = build_params({"data": base | values})
+        return circus_io.open_from_parameters(path, parameters).shape
+
+    assert shape({name: value}) != shape({})
 
 
 @pytest.mark.parametrize(
