@@ -150,10 +150,11 @@ class NeoFile(DataFile):
         }
         if notes.get("rec_datetime"):
             found["date"] = str(notes["rec_datetime"])
+        units = self._layout.units
         return {
             **found,
             "stream": self._layout.name,
-            "units": self._layout.units,
+            "units": units[0] if len(set(units)) == 1 else units,
             "reader": say_reader(self._format.reader),
         }
 

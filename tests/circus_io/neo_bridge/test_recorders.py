@@ -201,4 +201,4 @@ def test_other_units_stay_and_are_told(tmp_path, caplog):
     recording = open_recording(path)
     assert "5 of 5 channels of Signals are in pA, not in volts" in caplog.text
     np.testing.assert_allclose(recording[:], X * TestAxon.gain / 1000, 1e-6)
-    assert recording.metadata["units"] == ("pA",) * 5
+    assert recording.metadata["units"] == "pA"

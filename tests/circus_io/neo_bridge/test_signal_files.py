@@ -65,7 +65,7 @@ class TestEDF(DataFileContract):
         self.write_file(path, X[:500])
         with open_recording(path) as recording:
             found = recording.read_events()
-            assert recording.metadata["units"] == ("uV",) * 5
+            assert recording.metadata["units"] == "uV"
         assert found["Event"].labels == ("start",)
         np.testing.assert_allclose(found["Event"].times_s, [0.5])
         assert found["Epoch"].labels == ("light",)
