@@ -26,6 +26,7 @@ __all__ = ["TARGETS", "Content", "Room", "Rows", "Target", "find_target"]
 # name: class; alphabetical
 TARGETS: dict[str, str] = {
     "hdf5": "circus_io.conversion.hdf5:HDF5Target",
+    "mcs_hdf5": "circus_io.conversion.mcs_hdf5:MCSHDF5Target",
     "numpy": "circus_io.conversion.numpy_array:NumpyTarget",
     "nwb": "circus_io.conversion.nwb:NWBTarget",
     "raw_binary": "circus_io.conversion.raw_binary:RawBinaryTarget",
@@ -113,7 +114,8 @@ class Content:
 class Room(Protocol):
     """Room for the samples of a span: an array (n_frames, n_channels) on the disk.
 
-    Arrays of numpy, h5py and zarr are such.
+    Arrays of numpy, h5py and zarr are such. Where one rank writes, blocks come in their
+    order; no room is read before it was written and opened again.
     """
 
     def __setitem__(self, frames: slice, counts: np.ndarray) -> None:

@@ -91,6 +91,16 @@ def test_any_number_of_ranks_writes_the_same(folder, counts, require, suffix):
     assert not list(folder.glob("*.partial"))
 
 
+def test_ranks_write_the_layout_that_is_appended_to(folder, counts):
+    for n_ranks in (1, 3):
+        path = Path(f"on{n_ranks}.h5")
+        done = circus("convert", "rec.raw", path, "--format=mcs_hdf5", "-c", n_ranks)
+        assert done.returncode == 0, done.stderr
+        with h5py.File(path) as file:
+            data = file["Data/Recording_0/AnalogStream/Stream_0/ChannelData"][:]
+        assert np.array_equal(data.T, counts)
+
+
 def test_auto_gain_is_that_of_all_ranks(folder, counts):
     """The extremes lie in the blocks of different ranks."""
     counts = counts.astype("f4")

@@ -38,7 +38,8 @@ def names(folder):
 
 
 def test_every_target_is_tested():
-    assert set(SUFFIXES) == set(TARGETS)
+    # that has no suffix of its own, and is tested with what it holds
+    assert set(SUFFIXES) | {"mcs_hdf5"} == set(TARGETS)
     assert list(TARGETS) == sorted(TARGETS)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from circus_io import ArrayRecording, Events, FormatError, JoinedRecording
-from circus_io.conversion import Target, convert
+from circus_io.conversion import Target, convert, selection
 from circus_io.conversion import target as target_module
 
 RATE_HZ = 20_000
@@ -212,6 +212,63 @@ def test_zarr_is_what_spikeinterface_reads(spans, told, tmp_path, require, zarr)
     assert np.allclose(scaled, microvolts(told)[:1500])
     assert np.array_equal(recording.get_property("location"), POSITIONS_UM)
     assert recording.get_property("channel_name").tolist() == list(LABELS)
+
+
+# --------------------------------------------------------------------------- MCS HDF5
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    monkeypatch.setattr(selection, "BLOCK_SAMPLES", 600)
+
+
+def test_mcs_hdf5_is_what_the_vendor_reads(told, tmp_path, mcs_vendor, small_blocks):
+    conversion = convert(told, tmp_path / "a.h5", "mcs_hdf5", channels=[1, 0])
+    assert (conversion.data_dtype, conversion.gain) == ("int32", 0.5)
+    (stream,) = mcs_vendor(tmp_path / "a.h5")[0].analog_streams.values()
+    for row, channel in enumerate((1, 0)):
+        volts, unit = stream.get_channel(row)
+        assert str(unit) == "volt"
+        np.testing.assert_allclose(volts * 1e6, microvolts(told)[:, channel], 1e-12)
+        assert stream.channel_infos[row].label == LABELS[channel]
+    with h5py.File(tmp_path / "a.h5") as file:
+        assert file["Data"].attrs["Date"].startswith(b"2014-07-09 10:17:35")
+
+
+def test_mcs_hdf5_is_what_spikeinterface_reads(told, tmp_path, require):
+    extractors = require("spikeinterface.extractors", extra="demo")
+    convert(told, tmp_path / "a.h5", "mcs_hdf5", dtype="int32", gain=0.25)
+    recording = extractors.read_mcsh5(tmp_path / "a.h5", stream_id=0)
+    assert recording.sampling_frequency == RATE_HZ
+    traces = recording.get_traces(return_in_uV=True)
+    assert np.allclose(traces, microvolts(told), rtol=1e-6)
+
+
+def test_mcs_hdf5_has_a_row_of_time_stamps_for_each_span(
+    spans, told, tmp_path, small_blocks
+):
+    convert(spans, tmp_path / "a.h5", "mcs_hdf5")
+    with h5py.File(tmp_path / "a.h5") as file:
+        stream = file["Data/Recording_0/AnalogStream/Stream_0"]
+        stamps = stream["ChannelDataTimeStamps"][:].tolist()
+        assert stamps == [[0, 0, 1499], [450_000, 1500, 3999]]  # µs, 50 a frame
+        counts = stream["ChannelData"][:].T
+        assert np.array_equal(counts, told.samples.astype(int) - 2048)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"sampling_rate": 30_000}, "whole number of µs"),
+        ({"dtype": "int16"}, "mcs_hdf5 does not hold samples of int16"),
+    ],
+)
+def test_mcs_hdf5_refuses_what_it_does_not_hold(change, words, tmp_path):
+    options = {"sampling_rate": RATE_HZ, **change}
+    recording = ArrayRecording(np.zeros((9, 2), "i4"), options.pop("sampling_rate"))
+    with pytest.raises(FormatError, match=words):
+        convert(recording, tmp_path / "a.h5", "mcs_hdf5", **options)
+    assert list(tmp_path.iterdir()) == []
 
 
 # ------------------------------------------------------------------- absent and others
