@@ -133,8 +133,6 @@ def _neo_format(name: str) -> Format:
     return Format(write, library="neo")
 
 
-FORMATS: dict[str, Format] = {
-    **{name: _neo_format(name) for name in NEO_SEEDS},
 def _classic_format(name: str) -> Format:
     """Return a format of `CLASSIC_SEEDS`."""
     write_sound, library = CLASSIC_SEEDS[name]
@@ -142,6 +140,7 @@ def _classic_format(name: str) -> Format:
 
 
 FORMATS: dict[str, Format] = {
+    **{name: _neo_format(name) for name in NEO_SEEDS},
     **{name: _classic_format(name) for name in CLASSIC_SEEDS},
     "hdf5": Format(write_hdf5, "h5py"),
     "mcd": Format(write_mcd),
