@@ -14,8 +14,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from tests.fuzz.neo_seeds import NEO_SEEDS
 from tests.fuzz.classic_seeds import CLASSIC_SEEDS
+from tests.fuzz.neo_seeds import NEO_SEEDS
 from tests.writers import mcd
 
 __all__ = ["FORMATS", "Format", "Seed"]
