@@ -221,8 +221,8 @@ def guess_format(path: str | Path) -> str:
             break
     if is_folder and not names:
         raise FormatError(
-            f"{Path(path).name} is a directory in which no format finds its files; name "
-            "a file in it, or give file_format"
+            f"{Path(path).name} is a directory in which no format finds its files; "
+            "name a file in it, or give file_format"
         )
     raise FormatError(
         f"the format of {Path(path).name} is not clear from its name and content; give "
