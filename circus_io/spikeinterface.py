@@ -169,26 +169,22 @@ def read_circus(
     return CircusRecording(file_path, file_format, stream_mode, params)
 
 
-def as_datafile(
-    recording: BaseRecording, *, stream_mode: str | None = None, segment: int | str = ""
-) -> SpikeInterfaceFile:
+def as_datafile(recording: BaseRecording, segment: int | None = None) -> DataFile:
     """Return any recording of SpikeInterface as a recording of the toolkit.
 
     Parameters
     ----------
     recording : BaseRecording
-    stream_mode : {'single-file'}, optional
-        Segments are streams; without it, there is one, or `segment` chooses.
     segment : int, optional
+        By default, all segments are streams.
 
     Raises
     ------
     FormatError
-        There are several segments and none is chosen.
+        There is no such segment.
     """
-    return SpikeInterfaceFile(
-        recording, {"segment": str(segment)}, stream_mode=stream_mode
-    )
+    chosen = {} if segment is None else {"segment": str(segment)}
+    return SpikeInterfaceFile(recording, chosen)
 
 
 def _gives_samples(source: DataFile) -> bool:

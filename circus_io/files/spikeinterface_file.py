@@ -28,7 +28,7 @@ MOST_JSON_BYTES = 2**26
 class SpikeInterfaceFile(DataFile):
     """What SpikeInterface has saved: a folder, .zarr, or .json of a recording.
 
-    Segments are the streams of ``stream_mode = single-file``; `segment` reads one. In
+    Segments are streams, unless `segment` chooses one. In
     Python, a recording itself may be given in place of its path. A .json names classes
     that SpikeInterface imports and runs: open only what you trust.
     """
@@ -98,10 +98,12 @@ class SpikeInterfaceFile(DataFile):
                     f"segment = {wanted}: there are segments 0 to {n_segments - 1}"
                 )
             return [int(wanted)]
+        if n_segments > 1 and self.stream_mode is None:
+            self.stream_mode, self.is_stream = "single-file", True
         if n_segments > 1 and self.stream_mode != "single-file":
             raise FormatError(
-                f"{self._short_name()} holds {n_segments} segments; read one with "
-                "segment = 0, 1, ..., or all as streams with stream_mode = single-file"
+                f"{self._short_name()} holds {n_segments} segments; a list of "
+                "recordings takes one of each: choose with segment = 0, 1, ..."
             )
         return list(range(n_segments))
 

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from circus_io import FormatError, StreamError, get_format, open_recording
+from circus_io import FormatError, get_format, open_recording
 from circus_io.testing import DataFileContract
 
 si = pytest.importorskip(
@@ -78,17 +78,15 @@ def test_a_chain_of_preprocessing_is_read_chunk_by_chunk():
 
 def test_segments_are_streams_or_chosen():
     both = append_recordings([make_recording(X[:2000]), make_recording(X[2000:])])
-    with pytest.raises(FormatError, match="2 segments"):
-        as_datafile(both)
+    with pytest.raises(FormatError, match="segment = 2"):
+        as_datafile(both, segment=2)
     assert np.array_equal(as_datafile(both, segment=1)[:], X[2000:] / 2)
-    recording = as_datafile(both, stream_mode="single-file")
+    recording = as_datafile(both)
     assert recording.nb_streams == 2
     assert np.array_equal(recording[:], X / 2)
     assert np.array_equal(
         pickle.loads(pickle.dumps(recording))[1990:2010], X[1990:2010] / 2
     )
-    with pytest.raises(StreamError):
-        as_datafile(both, stream_mode="multi-files")
 
 
 def test_counts_without_gains_are_told(caplog):

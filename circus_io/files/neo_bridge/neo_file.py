@@ -42,8 +42,8 @@ class NeoFile(DataFile):
 
     `reader` names the format (``circus formats`` lists them) where suffix and first
     bytes do not tell. `stream` is the name, id or number of one of several streams;
-    `block` and `segment` count from 0. Segments, the pieces between gaps, are the
-    streams of ``stream_mode = single-file``. `gap_tolerance_ms` bridges shorter gaps
+    `block` and `segment` count from 0. Segments, the pieces between gaps, are streams
+    of the recording unless one is chosen. `gap_tolerance_ms` bridges shorter gaps
     where neo can (Neuralynx, Blackrock).
     """
 
@@ -168,11 +168,13 @@ class NeoFile(DataFile):
         in_file = [segment for segment in segments if self._is_in_file(segment)]
         if len(in_file) == 1:
             return in_file[0]
+        if self.stream_mode is None:
+            self.stream_mode, self.is_stream = "single-file", True
         if self.stream_mode != "single-file":
             raise FormatError(
                 f"{self._short_name()} holds {len(segments)} segments, with gaps "
-                "between them or as sweeps; read one with segment = 0, 1, ..., or all "
-                f"as streams with stream_mode = single-file{self._say_tolerance()}"
+                "between them or as sweeps; a run of files takes one of each: choose "
+                f"with segment = 0, 1, ...{self._say_tolerance()}"
             )
         return segments[0]
 

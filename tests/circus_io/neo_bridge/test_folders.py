@@ -72,9 +72,8 @@ def test_the_contacts_of_neuropixels_are_those_of_the_maker(tmp_path):
 def test_triggers_are_segments_at_their_time(tmp_path):
     write_spikeglx(tmp_path, X[:300], first_sample=100)
     write_spikeglx(tmp_path, X[300:], "run_g0_t1.imec0.ap", first_sample=800)
-    with pytest.raises(FormatError, match=r"2 segments.*single-file"):
-        open_recording(tmp_path)
-    recording = open_recording(tmp_path, stream_mode="single-file")
+    recording = open_recording(tmp_path)
+    assert recording.stream_mode == "single-file"
     starts = [(source.t_start, source.duration) for source in recording.streams]
     assert starts == [(0, 300), (700, len(X) - 300)]
     second = open_recording(tmp_path, segment=1)
@@ -206,8 +205,8 @@ def test_gaps_are_borders_or_bridged_and_jitter_is_none(tmp_path):
     gaps = [(1, 1), (2, -1), (3, 5000)]  # µs before a record of 256 ms
     write_ncs(tmp_path / "CSC1.ncs", X[:, 0], gaps=gaps)
     with pytest.raises(FormatError, match=r"2 segments.*gap_tolerance_ms"):
-        open_recording(tmp_path)
-    parts = open_recording(tmp_path, stream_mode="single-file").streams
+        open_recording([tmp_path, tmp_path], "neuralynx")
+    parts = open_recording(tmp_path).streams
     assert [(part.t_start, part.duration) for part in parts] == [(0, 1536), (1546, 512)]
     np.testing.assert_allclose(parts[1][1546:][:, 0], X[1536:, 0] * -0.1, 1e-6)
     bridged = open_recording(tmp_path, gap_tolerance_ms=6)
