@@ -50,7 +50,7 @@ from circus_io.registry import get_format  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tests.writers import mcd, neo_signals  # noqa: E402
+from tests.writers import mcd, mcs_raw_binary, mda, neo_signals  # noqa: E402
 
 RATE = 25000.0
 CHUNK_FRAMES = 25000
@@ -71,10 +71,10 @@ def main() -> None:
         f"file       {given.seconds:g} s of {given.channels} channels, uint16, "
         f"{RATE:g} Hz; chunks of {CHUNK_FRAMES} frames"
     )
-    print(f"\n{'':12}{'all channels':^31}{'half':^13}{'one':^13}{'memory':^13}")
+    print(f"\n{'':14}{'all channels':^31}{'half':^13}{'one':^13}{'memory':^13}")
     columns = ("here", "numpy", "ratio", "cast", *["cost", "ratio"] * 2)
     widths = (9, 8, 7, 7, 7, 6, 7, 6)
-    print(" " * 12, end="")
+    print(" " * 14, end="")
     print(*map(str.rjust, columns, widths), f"{'peak':>7}{'chunk':>7}", sep="")
     with tempfile.TemporaryDirectory() as folder:
         counts = make_counts(Path(folder) / "bare.dat", given.channels, given.seconds)
@@ -149,6 +149,24 @@ def write_mcd(path: Path, counts: np.ndarray) -> Mapping[str, Any]:
     return {}
 
 
+def write_mcs_raw_binary(path: Path, counts: np.ndarray) -> Mapping[str, Any]:
+    """Write the samples behind a header."""
+    streams = ";".join(f"El_{i}" for i in range(counts.shape[1]))
+    scales = f"El = {GAIN:.6f}µV/AD"
+    with path.open("wb") as file:
+        file.write(mcs_raw_binary.header(streams, scales, str(ZERO), f"{RATE:g}"))
+        counts.tofile(file)
+    return {}
+
+
+def write_mda(path: Path, counts: np.ndarray) -> Mapping[str, Any]:
+    """Write the samples behind a header of 20 bytes."""
+    with path.open("wb") as file:
+        file.write(mda.header(counts.shape[::-1], code=-6))
+        counts.tofile(file)
+    return {"sampling_rate": RATE, "gain": GAIN}
+
+
 def write_numpy(path: Path, counts: np.ndarray) -> Mapping[str, Any]:
     """Write an array."""
     with path.open("wb") as file:
@@ -177,6 +195,8 @@ FORMATS: dict[str, Callable[[Path, np.ndarray], Mapping[str, Any]]] = {
     "brainvision": write_brainvision,
     "hdf5": write_hdf5,
     "mcd": write_mcd,
+    "mcs_raw_binary": write_mcs_raw_binary,
+    "mda": write_mda,
     "numpy": write_numpy,
     "raw_binary": write_raw_binary,
 }
@@ -198,7 +218,7 @@ def report(
         ways += [partial(bare, counts, cast_only=True)]
         all_s, half_s, one_s, *numpy_s, cast_s = fastest(ways, repeats)
     rates = counts.size / all_s / 1e6, counts.size / numpy_s[0] / 1e6
-    print(f"{name:12}{rates[0]:9.1f}{rates[1]:8.1f}", end="")
+    print(f"{name:14}{rates[0]:9.1f}{rates[1]:8.1f}", end="")
     print(f"{numpy_s[0] / all_s:7.2f}{cast_s / all_s:7.2f}", end="")
     for part_s, same_s in ((half_s, numpy_s[1]), (one_s, numpy_s[2])):
         print(f"{part_s / all_s:7.2f}{same_s / part_s:6.2f}", end="")

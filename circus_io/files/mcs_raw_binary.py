@@ -170,7 +170,8 @@ class MCSRawBinaryFile(DataFile):
                 data_dtype,
                 left_over,
             )
-        self._n_header_bytes, self._columns = n_bytes, chosen
+        everything = chosen is None or len(chosen) == n_columns
+        self._n_header_bytes, self._columns = n_bytes, None if everything else chosen
         self._stored_shape = (n_frames, n_columns)
         self._shape = (n_frames, n_columns if chosen is None else len(chosen))
 

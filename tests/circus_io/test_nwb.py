@@ -1,6 +1,7 @@
 """NWB: files written by pynwb, which also reads what we write."""
 
 import datetime
+import importlib
 
 import h5py
 import numpy as np
@@ -23,12 +24,13 @@ START = datetime.datetime(2026, 2, 3, 4, 5, 6, tzinfo=datetime.UTC)
 @pytest.fixture
 def make(tmp_path, require):
     """``make(raw, name=..., **fields)``: a file with a series; fields of pynwb's."""
-    pynwb = require("pynwb", extra="test")
-    return lambda *args, **fields: write_nwb(pynwb, tmp_path, *args, **fields)
+    require("pynwb", extra="nwb")
+    return lambda *args, **fields: write_nwb(tmp_path, *args, **fields)
 
 
-def write_nwb(pynwb, folder, *series, file="rec_0.nwb", columns=True, **fields):
+def write_nwb(folder, *series, file="rec_0.nwb", columns=True, **fields):
     """Write each series, ``{name: ..., data: ...}``, or one with `fields`."""
+    pynwb = importlib.import_module("pynwb")
     nwb = pynwb.NWBFile(
         session_description="slice 3", identifier="xyz", session_start_time=START
     )
@@ -66,13 +68,13 @@ class TestNWB(DataFileContract):
     gain = 0.195
 
     @pytest.fixture(autouse=True)
-    def writer(self, require):
-        self.pynwb = require("pynwb", extra="test")
+    def needs_pynwb(self, require):
+        require("pynwb", extra="nwb")
 
     def write_file(self, path, raw):
         conversion = self.gain / 1e6
         fields = {"data": raw, "rate": 20000.0, "conversion": conversion}
-        write_nwb(self.pynwb, path.parent, fields, file=path.name)
+        write_nwb(path.parent, fields, file=path.name)
         return {}
 
 
@@ -86,7 +88,7 @@ class TestNWBWithOffset(TestNWB):
     def write_file(self, path, raw):
         fields = {"data": raw, "rate": 20000.0, "offset": -2048 * 0.25e-6}
         fields["conversion"] = 0.25e-6
-        write_nwb(self.pynwb, path.parent, fields, file=path.name)
+        write_nwb(path.parent, fields, file=path.name)
         return {}
 
     def test_it_knows_its_shape_and_mandatory_parameters(self, recording):
@@ -135,7 +137,7 @@ def test_electrodes_without_names_have_their_numbers(make):
 
 
 def test_values_are_those_of_pynwb(make, require):
-    pynwb = require("pynwb", extra="test")
+    pynwb = require("pynwb", extra="nwb")
     each = np.array([1.0, 2.0, -0.5, 3.0])
     path = make(
         conversion=1.95e-7, offset=3e-4, channel_conversion=each, starting_time=0.5
@@ -155,7 +157,7 @@ def test_values_are_those_of_pynwb(make, require):
 
 
 def test_pynwb_reads_what_we_write(make, require):
-    pynwb = require("pynwb", extra="test")
+    pynwb = require("pynwb", extra="nwb")
     path = make(conversion=0.5e-6)
     with open_recording(path).open("r+") as recording:
         recording.set_data(7, np.full((5, 4), 21.0))

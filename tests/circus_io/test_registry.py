@@ -117,6 +117,22 @@ def test_an_unknown_name_lists_the_choices_and_the_nearest():
     )
 
 
+CLASSIC = ["raw_binary", "mcs_raw_binary", "numpy", "hdf5", "nwb", "arf", "kwd", "nix"]
+CLASSIC += ["brw", "maxwell", "openephys", "rhd", "neuralynx", "blackrock", "mda"]
+CLASSIC += ["plexon", "mcd"]
+
+
+@pytest.mark.parametrize("name", CLASSIC)
+def test_formats_of_spyking_circus_keep_their_names(name):
+    assert get_format(name.upper()) is get_format(name)
+
+
+def test_formats_of_spyking_circus_are_documented():
+    page = (ROOT / "docs" / "reference" / "formats-classic.md").read_text("utf-8")
+    table = page.partition("What is different")[0]
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == CLASSIC
+
+
 def test_the_list_says_what_a_user_has_to_know():
     by_name = {info.name: info for info in list_formats()}
     info = by_name["raw_binary"]
