@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from circus_io.datafile import DataFile
     from circus_io.params import Parameters
 
-__all__ = ["Source"]
+__all__ = ["Source", "told_format"]
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class Source:
 
     def _belongs(self, parameters: Parameters, path: Path, beside: Path) -> bool:
         """Tell whether a parameter file of the same stem is about this recording."""
-        told = _told_format(path)
+        told = told_format(path)
         named = parameters.data.file_format
         if told in (None, named) or "file_format" in self.values():
             return True
@@ -138,7 +138,7 @@ class Source:
         return circus_io.open_recording(path, file_format, stream_mode, **values)
 
 
-def _told_format(path: Path) -> str | None:
+def told_format(path: Path) -> str | None:
     """Return the format that the name and content of a file tell, if they do."""
     from circus_io.registry import guess_format
 

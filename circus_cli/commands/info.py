@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from circus_cli.console import StepProgress, say, say_table, show
-from circus_cli.source import Source
+from circus_cli.source import Source, told_format
 from circus_io.errors import CircusError, FormatError, MissingParameterError
 from circus_io.parallel import launched_rank
 
@@ -23,6 +23,7 @@ Examples:
   circus info rec.h5 --all --json      ranges of all samples, for a program
 """
 
+MOST_TEXT = 100  # characters of what a file says of itself; --json has all
 MOST_ROWS = 64  # of the table of channels; --json has all
 
 
@@ -92,17 +93,23 @@ def _guess(source: Source, error: CircusError, as_json: bool) -> int:
     from circus_io.inspection import guess_flat
 
     file_format = source.values().get("file_format", "raw_binary")
-    (path, *others) = source.files()
+    path, *others = source.files()
     guess = None
-    if path.is_file() and not others and file_format == "raw_binary":
+    if (
+        path.is_file()
+        and not others
+        and file_format == "raw_binary"
+        and told_format(path) is None
+    ):
         guess = guess_flat(path)
     if guess is None:
         raise error
     if as_json:
         show(json.dumps({"file": str(path), "error": str(error), "guess": guess}))
         return 0
+    missing = isinstance(error, MissingParameterError)
     lines = [
-        str(error),
+        str(error) if missing else f"nothing tells which format {path} has",
         "",
         f"a guess: as a flat binary file, {path} makes sense with",
         "",
@@ -118,7 +125,7 @@ def _guess(source: Source, error: CircusError, as_json: bool) -> int:
 
 
 def _say_summary(summary: dict[str, Any]) -> None:
-    show("\n".join(f"{name:<12}{text}" for name, text in _facts(summary)))
+    show("\n".join(f"{name:<11} {text}" for name, text in _facts(summary)))
     _say_channels(summary["channels"])
     for finding in summary["findings"]:
         advice = f"; {finding['advice']}" if finding["advice"] else ""
@@ -144,11 +151,16 @@ def _facts(summary: dict[str, Any]) -> list[tuple[str, str]]:
         facts.append(("streams", str(len(summary["streams"]))))
     facts += [("gap", _span(gap)) for gap in summary["gaps"]]
     facts += [("events", _events(events)) for events in summary["events"]]
-    facts += [(name, str(value)) for name, value in summary["metadata"].items()]
+    facts += [(name, _short(value)) for name, value in summary["metadata"].items()]
     dead = [str(c["channel"]) for c in summary["channels"] if c["is_dead"]]
     part = summary["n_frames_read"] / max(summary["n_frames"], 1)
     seen = "" if part == 1 else f", in {part:.1%} of the frames; --all reads the rest"
     return [*facts, ("dead", (", ".join(dead) or "none") + seen)]
+
+
+def _short(value: object) -> str:
+    text = " ".join(str(value).split())
+    return text if len(text) <= MOST_TEXT else f"{text[: MOST_TEXT - 4]} ..."
 
 
 def _span(gap: dict[str, float]) -> str:

@@ -93,7 +93,8 @@ class Selection:
                 self._encode_piece(piece, encoding, keeps)
                 for piece in self.recording._table.pieces(*self.grid.bounds(block))
             ]
-            counts = np.concatenate([part for part, _ in parts])
+            # some formats store channel after channel
+            counts = np.ascontiguousarray(np.concatenate([part for part, _ in parts]))
             yield block, counts, sum(n_clipped for _, n_clipped in parts)
 
     def _encode_piece(

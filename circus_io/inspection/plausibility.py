@@ -20,6 +20,7 @@ __all__ = ["Finding", "guess_flat", "judge"]
 
 PLAUSIBLE, DOUBTFUL, UNCLEAR = "plausible", "doubtful", "unclear"
 MOST_CHANNELS = 1024  # that are tried, unless there should be more
+CONTAINERS = (b"\x89HDF", b"\x93NUMPY", b"PK\3\4", b"\x1f\x8b")  # and .zip, .gz
 HEAD_BYTES = 2**16
 MOST_LIKE_TEXT = 8  # bytes of samples that may look like text
 N_PLACES = 8
@@ -71,7 +72,7 @@ def guess_flat(path: Path) -> dict[str, object] | None:
         `data_dtype`, and `data_offset` and `nb_channels` where they are clear. None if
         the file looks like anything but samples.
     """
-    if _is_text(path):
+    if _is_text(path) or _is_container(path):
         return None
     header = _length_of_text(path, 0)
     flat = FlatFile(path, header)
@@ -202,6 +203,11 @@ def _is_text(path: Path) -> bool:
         if error.start < len(head) - 3:  # else the last character was cut
             return False
     return b"\0" not in head
+
+
+def _is_container(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(8).startswith(CONTAINERS)
 
 
 def _length_of_text(path: Path, offset: int) -> int:

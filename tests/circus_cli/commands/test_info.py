@@ -75,6 +75,13 @@ def test_what_is_no_recording_is_an_error(circus, folder):
     assert circus("info", "absent.dat").status == 3
 
 
+def test_a_file_of_a_known_format_is_not_guessed(circus, folder):
+    np.save("a.npy", raw(folder))
+    outcome = circus("info", "a.npy")
+    assert outcome.status == 3
+    assert "numpy files need sampling_rate" in outcome.error
+
+
 def test_dead_channels_are_named(circus, folder):
     counts = raw(folder).copy()
     counts[:, 2] = 5

@@ -230,6 +230,14 @@ def test_big_endian_counts_become_little_endian(tmp_path):
     assert np.array_equal(np.fromfile(conversion.path, "<i4"), samples.ravel())
 
 
+@pytest.mark.parametrize("dtype", [None, "float32", "int32"])
+def test_channel_after_channel_becomes_frame_after_frame(counts, tmp_path, dtype):
+    recording = ArrayRecording(np.asfortranarray(counts), RATE_HZ)
+    conversion = convert(recording, tmp_path / "a.npy", dtype=dtype)
+    assert np.array_equal(np.load(conversion.path), counts)
+    assert np.load(conversion.path).flags.c_contiguous
+
+
 def test_counts_beyond_float32_stay_exact(tmp_path):
     samples = np.array([[2**31 - 1, -(2**31)], [2**24 + 1, 5]], "i4")
     recording = ArrayRecording(samples, RATE_HZ, gain=0.3)

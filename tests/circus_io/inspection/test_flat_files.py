@@ -123,6 +123,11 @@ def test_what_is_no_recording_is_not_guessed(tmp_path, content):
     assert guess_flat(tmp_path / "a") is None
 
 
+def test_an_array_file_is_not_guessed(tmp_path):
+    np.save(tmp_path / "a.npy", np.rint(mixed(8)).astype("i2"))
+    assert guess_flat(tmp_path / "a.npy") is None
+
+
 def test_compressed_samples_are_not_guessed(tmp_path):
     np.savez_compressed(tmp_path / "a.npz", mixed(8))
     assert guess_flat(tmp_path / "a.npz") is None
