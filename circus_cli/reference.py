@@ -22,7 +22,7 @@ This page is made from the commands themselves; `circus COMMAND --help` says the
 `circus RECORDING ...` is short for `circus sort RECORDING ...`.
 
 Exit status: 0 done, 1 a bug in circus (`--debug` shows all of it), 2 wrong usage,
-3 wrong input, 4 a step failed, 130 interrupted (the same command goes on where it was).
+3 wrong input, 4 a step failed, 130 interrupted (a sort then goes on where it was).
 Errors are one line each on the standard error, which also shows the progress; tables
 and places of results go to the standard output.
 """
