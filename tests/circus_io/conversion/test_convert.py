@@ -4,6 +4,9 @@ import hashlib
 import json
 import os
 import pickle
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -429,11 +432,31 @@ def test_a_folder_that_is_not_there(recording, tmp_path):
         convert(recording, tmp_path / "none" / "a.npy")
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write")
-def test_a_folder_that_is_not_writable(recording, tmp_path):
-    tmp_path.chmod(0o500)
-    with pytest.raises(NotWritableError, match="not writable"):
-        convert(recording, tmp_path / "a.npy")
+@pytest.fixture
+def nobody():
+    """Be a user who may not write everywhere, for as long as a block lasts."""
+
+    @contextmanager
+    def nobody():
+        if os.geteuid():
+            yield
+            return
+        os.setresuid(65534, 65534, 0)
+        try:
+            yield
+        finally:
+            os.setresuid(0, 0, 0)
+
+    return nobody
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+def test_a_folder_that_is_not_writable(recording, nobody):
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o555)
+        with nobody(), pytest.raises(NotWritableError, match="not writable for you"):
+            convert(recording, Path(folder) / "a.npy")
+        Path(folder).chmod(0o755)
 
 
 def test_more_than_the_disk_holds_is_refused_before_it_starts(tmp_path):
