@@ -54,12 +54,12 @@ def read_stored(
     Returns
     -------
     ndarray, shape (t_stop - t_start, n_nodes), or None
-        None if the wrapper gives only traces: it has a `read_chunk` or a scaling of
-        its own.
+        None if the wrapper gives only traces: it has no `_read_frames`, or a scaling
+        of its own.
     """
     kind = type(source)
     if (
-        kind.read_chunk is not DataFile.read_chunk
+        kind._read_frames is DataFile._read_frames
         or kind._scale_data_to_float32 is not DataFile._scale_data_to_float32
     ):
         return None

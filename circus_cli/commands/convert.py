@@ -19,6 +19,7 @@ from circus_cli.errors import UsageError, as_input_error
 from circus_cli.interrupt import was_interrupted
 from circus_cli.job import of_rank_0
 from circus_cli.launch import run_ranks
+from circus_cli.options import Debug, NoSummary, Quiet
 from circus_cli.source import Source
 from circus_io.parallel import abort_on_error, check_world, get_comm, launched_size
 
@@ -151,13 +152,9 @@ def convert(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace OUT if it is there.")
     ] = False,
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Show tracebacks and what libraries log.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show errors only.")] = False,
-    no_summary: Annotated[
-        bool, typer.Option("--no-summary", help="Leave out what is shown at the end.")
-    ] = False,
+    debug: Debug = False,
+    quiet: Quiet = False,
+    no_summary: NoSummary = False,
 ) -> int:
     """Write a recording, or a part of it, in another format.
 

@@ -12,6 +12,7 @@ import typer
 from circus_cli.console import say, say_table, stdout
 from circus_cli.errors import UsageError
 from circus_cli.launch import find_mpiexec
+from circus_cli.options import Debug
 from circus_io.errors import LaunchError, MissingDependencyError
 from circus_io.parallel import launched_size
 
@@ -65,9 +66,7 @@ def demo(
     seed: Annotated[
         int, typer.Option("--seed", min=0, help="Another seed, other neurons.")
     ] = 0,
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Show tracebacks and what libraries log.")
-    ] = False,
+    debug: Debug = False,
 ) -> int:
     """Make a recording with known spikes, sort it and compare.
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from circus_cli.console import StepProgress, say, say_table, show
+from circus_cli.options import Debug
 from circus_cli.source import Source, told_format
 from circus_io.errors import CircusError, FormatError, MissingParameterError
 from circus_io.parallel import launched_rank
@@ -57,9 +58,7 @@ def info(
             help="Set a key of [data]; may be given several times.",
         ),
     ] = None,
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Show tracebacks and what libraries log.")
-    ] = False,
+    debug: Debug = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", help="Show the result and errors only.")
     ] = False,

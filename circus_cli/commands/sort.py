@@ -15,6 +15,7 @@ from circus_cli.console import say
 from circus_cli.errors import UsageError
 from circus_cli.job import prepare, sort_on
 from circus_cli.launch import default_n_ranks, run_ranks
+from circus_cli.options import Debug, NoSummary, Quiet
 from circus_cli.request import Request
 from circus_cli.steps import STEPS, parse_steps
 from circus_cli.summary import say_summary
@@ -190,13 +191,9 @@ def sort(
             help="accurate, or fast: short for --set circus.preset=NAME.",
         ),
     ] = None,
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Show tracebacks and what libraries log.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show errors only.")] = False,
-    no_summary: Annotated[
-        bool, typer.Option("--no-summary", help="Leave out what is shown at the end.")
-    ] = False,
+    debug: Debug = False,
+    quiet: Quiet = False,
+    no_summary: NoSummary = False,
 ) -> int:
     """Sort a recording.
 

@@ -28,6 +28,7 @@ import numpy as np
 
 from circus_io.datafile import DataFile
 from circus_io.errors import FormatError, MissingParameterError
+from circus_io.files.first_bytes import first_bytes
 from circus_io.indexing import select_channels
 
 __all__ = ["MCSRawBinaryFile"]
@@ -87,11 +88,7 @@ class MCSRawBinaryFile(DataFile):
     @classmethod
     def recognises(cls, path: Path) -> bool:
         """Tell by the name of the tool, which the header begins with."""
-        try:
-            with Path(path).open("rb") as file:
-                return file.read(len(SIGNATURE)) == SIGNATURE
-        except OSError:
-            return False
+        return first_bytes(path, len(SIGNATURE)) == SIGNATURE
 
     def _read_from_header(self) -> Mapping[str, Any]:
         self.data = None

@@ -22,6 +22,7 @@ import numpy as np
 
 from circus_io.datafile import DataFile
 from circus_io.errors import FormatError
+from circus_io.files.first_bytes import first_bytes
 from circus_io.indexing import select_channels
 
 __all__ = ["MDAFile"]
@@ -68,11 +69,10 @@ class MDAFile(DataFile):
     @classmethod
     def recognises(cls, path: Path) -> bool:
         """Tell by the code of a sample type beside its size."""
-        try:
-            with Path(path).open("rb") as file:
-                code, n_bytes = struct.unpack("<2i", file.read(8))
-        except (OSError, struct.error):
+        head = first_bytes(path, 8)
+        if len(head) < 8:
             return False
+        code, n_bytes = struct.unpack("<2i", head)
         return code in TYPES and np.dtype(TYPES[code]).itemsize == n_bytes
 
     def _read_from_header(self) -> Mapping[str, Any]:

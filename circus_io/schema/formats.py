@@ -86,15 +86,17 @@ class FormatFields(Section):
     recording_number: Annotated[_Count | None, TypeName("whole number ≥ 0")] = key(
         None, "Which recording of the file (kwd, mcs_hdf5).", used=True
     )
-    block: Annotated[str | None, TypeName("text")] = key(None, "Block (nix).")
+    block: Annotated[str | None, TypeName("text")] = key(
+        None, "Block of the file, as neo counts them.", used=True
+    )
     data_array: Annotated[str | None, TypeName("text")] = key(
         None, "Data array of the block (nix)."
     )
     well: Annotated[str | None, TypeName("text")] = key(
-        None, "Well of a multi-well plate (maxwell)."
+        None, "Well of a multi-well plate (maxwell).", used=True
     )
     ncs_pattern: Annotated[str | None, TypeName("text")] = key(
-        None, "Part of the file names to group by (neuralynx)."
+        None, "Part of the names of the files to read (neuralynx).", used=True
     )
     mapping_file: Annotated[str | None, TypeName("path")] = key(
         None, "Text file with the files of one stream per line (neuralynx)."

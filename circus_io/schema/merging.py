@@ -35,7 +35,12 @@ class MergingSection(Section):
     )
     remove_noise: bool = key(True, "Remove units that are noise.", used=True)
     noise_limit: float = key(
-        0.75, "Units smaller than this are noise.", unit="× threshold", used=True, ge=0
+        0.75,
+        "Units smaller than this are noise; from 0.84 of it on not those that fire at "
+        "2 Hz and stand apart.",
+        unit="× threshold",
+        used=True,
+        ge=0,
     )
     sparsity_limit: float = key(0, "Units sparser than this are noise.", le=1)
     time_rpv: float = key(

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import circus_io
 from circus_io import FormatError, open_recording
+from circus_io.conversion import convert
 from circus_io.files.mcd import MCDFile
 from circus_io.testing import DataFileContract
 from tests.writers.mcd import (
@@ -552,3 +553,12 @@ def test_ranks_read_one_file(tmp_path, mpi_run):
     assert done.returncode == 0, done.stderr
     expected = microvolts(np.concatenate(parts))
     assert np.array_equal(np.load(tmp_path / "read.npy"), expected)
+
+
+def test_a_conversion_keeps_the_counts(tmp_path):
+    counts = make_counts(500, 3)
+    write_electrodes(tmp_path / "a.mcd", counts, chunk_frames=(130, 7, 363))
+    convert(open_recording(tmp_path / "a.mcd"), tmp_path / "a.npy")
+    converted = np.load(tmp_path / "a.npy")
+    assert converted.dtype == np.uint16
+    assert np.array_equal(converted, counts)

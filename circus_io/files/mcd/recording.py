@@ -13,6 +13,7 @@ import numpy as np
 from circus_io.chunks import Padding
 from circus_io.datafile import DataFile
 from circus_io.events import Events
+from circus_io.files.first_bytes import first_bytes
 from circus_io.files.mcd.chunks import Chunks, Stretch, cut_at_gaps, find_chunks
 from circus_io.files.mcd.events import join_events, read_events
 from circus_io.files.mcd.header import SIGNATURE, Header, Stream, read_header
@@ -46,11 +47,7 @@ class MCDFile(DataFile):
     @classmethod
     def recognises(cls, path: Path) -> bool:
         """Tell by the signature of the file."""
-        try:
-            with Path(path).open("rb") as file:
-                return file.read(len(SIGNATURE)) == SIGNATURE
-        except OSError:
-            return False
+        return first_bytes(path, len(SIGNATURE)) == SIGNATURE
 
     def _read_from_header(self) -> Mapping[str, Any]:
         self.data = None

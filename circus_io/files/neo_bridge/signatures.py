@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from circus_io.files.first_bytes import first_bytes
+
 __all__ = [
     "Signature",
     "any_of",
@@ -37,7 +39,7 @@ def starts_with(*magics: bytes, offset: int = 0) -> Signature:
     """Recognise files with one of `magics` at `offset`."""
 
     def recognise(path: Path) -> bool:
-        head = _head(path)[offset:]
+        head = first_bytes(path, HEAD_BYTES)[offset:]
         return any(head.startswith(magic) for magic in magics)
 
     return recognise
@@ -47,7 +49,7 @@ def text_with(*words: bytes) -> Signature:
     """Recognise files with all `words` in their first bytes."""
 
     def recognise(path: Path) -> bool:
-        head = _head(path)
+        head = first_bytes(path, HEAD_BYTES)
         return all(word in head for word in words)
 
     return recognise
@@ -57,7 +59,7 @@ def hdf5_with(*names: str) -> Signature:
     """Recognise HDF5 files with all objects `names` (``a|b`` is either)."""
 
     def recognise(path: Path) -> bool:
-        if not _head(path).startswith(HDF5):
+        if not first_bytes(path, HEAD_BYTES).startswith(HDF5):
             return False
         import h5py
 
@@ -69,7 +71,7 @@ def hdf5_with(*names: str) -> Signature:
 
 def is_nix(path: Path) -> bool:
     """Recognise NIX: HDF5 with the attribute ``format = "nix"``."""
-    if not _head(path).startswith(HDF5):
+    if not first_bytes(path, HEAD_BYTES).startswith(HDF5):
         return False
     import h5py
 
@@ -136,8 +138,3 @@ def safely(signature: Signature, path: Path) -> bool | None:
     with suppress(Exception):
         return signature(path)
     return False
-
-
-def _head(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(HEAD_BYTES)
