@@ -28,9 +28,14 @@ from machine import describe, load  # noqa: E402
 from circus_io.synthetic import make_probe  # noqa: E402
 from sorting.bank import make_bank  # noqa: E402
 from sorting.kernels.basis import Projector, fit_basis  # noqa: E402
+from sorting.kernels.butterworth import butter_sos  # noqa: E402
 from sorting.kernels.correlation import coarsest_stride, correlate  # noqa: E402
+from sorting.kernels.decimation import (  # noqa: E402
+    decimate,
+    decimated_waveforms,
+)
 from sorting.kernels.detection import matched_energy, spatial_filters  # noqa: E402
-from sorting.kernels.filters import band_pass, butter_sos  # noqa: E402
+from sorting.kernels.filters import band_pass  # noqa: E402
 from sorting.kernels.matching import Bank, find_spikes  # noqa: E402
 from sorting.kernels.whitening import BandedMatrix  # noqa: E402
 
@@ -150,11 +155,14 @@ def make_rows(case: Case) -> Iterator[Row]:
         2 * len(prototypes) * n_weights * n_places,
         4 * n_samples * (1 + 1 / stride),
     )
-    projector = Projector(case.basis, stride)
-    projecting = 2 * case.basis.size * len(near) * n_places
+    basis, n_lead = decimated_waveforms(case.basis, stride)
+    projector = Projector(basis)
+    projecting = 2 * basis.size * len(near) * n_places
     yield Row(
-        "projection",
-        lambda: [at for at, _ in projector.tiles(traces)],
+        "decimation, projection",
+        lambda: [
+            at for at, _ in projector.tiles(decimate(traces, stride, n_lead), n_places)
+        ],
         projecting,
         4 * n_samples * (1 + N_COMPONENTS / stride),
     )

@@ -31,7 +31,8 @@ from circus_io.params import build_params  # noqa: E402
 from circus_io.synthetic import make_probe  # noqa: E402
 from sorting.config import SortingConfig  # noqa: E402
 from sorting.front_end import FrontEnd  # noqa: E402
-from sorting.kernels.filters import band_pass, butter_sos  # noqa: E402
+from sorting.kernels.butterworth import butter_sos  # noqa: E402
+from sorting.kernels.filters import band_pass  # noqa: E402
 
 SAMPLING_RATE = 20000.0
 CHUNK_FRAMES = 30720

@@ -29,6 +29,7 @@ from circus_io.threads import limit_threads, set_thread_variables
 __all__ = [
     "SerialComm",
     "abort_on_error",
+    "broadcast",
     "check_world",
     "gather_ordered",
     "get_comm",
@@ -39,6 +40,7 @@ __all__ = [
     "set_thread_variables",
     "share",
     "sum_integers",
+    "wait_for_all",
 ]
 
 # (launcher, variable with the number of ranks, variable with the rank). The first one
@@ -61,6 +63,7 @@ ADVICE = (
 )
 
 MESSAGE_BYTES = 2**28  # far below the 2 GiB where MPI's int counts end
+SHORTEST_NAP_S, LONGEST_NAP_S = 5e-5, 2e-3  # of a rank that waits for others
 FIRST_WORD_S = 0.5  # head start of rank 0 in reporting an error that all ranks meet
 
 
@@ -335,6 +338,28 @@ def _ask(window: Any) -> tuple[np.ndarray, Any]:
     """Ask for the next number of the counter; it is there when the request is done."""
     number = np.empty(1, np.int64)
     return number, window.Rget_accumulate(_ONE, number, 0, op=_import_mpi().SUM)
+
+
+def wait_for_all(comm: Any) -> None:
+    """Wait until all ranks are here, asleep.
+
+    MPI's own barrier keeps the processor busy, for nothing where one rank works and all
+    others wait for it, and to its harm where ranks share processors.
+    """
+    if not hasattr(comm, "Ibarrier"):
+        comm.barrier()
+        return
+    request = comm.Ibarrier()
+    nap_s = SHORTEST_NAP_S
+    while not request.Test():
+        time.sleep(nap_s)
+        nap_s = min(2 * nap_s, LONGEST_NAP_S)
+
+
+def broadcast(comm: Any, value: Any) -> Any:
+    """Return the `value` of rank 0 on all ranks, which wait for it asleep."""
+    wait_for_all(comm)
+    return comm.bcast(value, root=0)
 
 
 def gather_ordered(

@@ -7,7 +7,7 @@ from typing import Any
 
 import circus_io
 from circus_io.errors import ParameterError
-from circus_io.parallel import abort_on_error, get_comm, limit_threads
+from circus_io.parallel import abort_on_error, broadcast, get_comm, limit_threads
 from circus_io.params import Parameters
 from circus_io.probe import Probe, read_probe
 from sorting.checks import check_input
@@ -105,7 +105,7 @@ def _opened(recording: Any, parameters: Parameters, comm: Any) -> circus_io.Data
             outcome = circus_io.open_from_parameters(recording, parameters)
         except Exception as error:  # the other ranks wait for any word
             outcome = error
-    outcome = comm.bcast(outcome, root=0)
+    outcome = broadcast(comm, outcome)
     if isinstance(outcome, Exception):
         raise outcome
     return outcome

@@ -9,12 +9,8 @@ import numpy as np
 from circus_io.probe import Probe
 from sorting.artefacts import Artefacts
 from sorting.config import FilteringConfig
-from sorting.kernels.filters import (
-    band_pass,
-    butter_sos,
-    settling_frames,
-    subtract_median,
-)
+from sorting.kernels.butterworth import butter_sos, settling_frames
+from sorting.kernels.filters import band_pass, subtract_median
 from sorting.kernels.saturation import near_saturation
 
 __all__ = ["FrontEnd", "Piece"]

@@ -9,6 +9,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from circus_io.errors import NotWritableError
+from circus_io.parallel import broadcast
 
 __all__ = ["sole_run"]
 
@@ -45,7 +46,7 @@ def sole_run(folder: Path, comm: Any) -> Iterator[None]:
         except OSError as error:  # a file system without locks
             logger.warning("no lock in %s (%s): start no second run", folder, error)
             lock = None
-    problem = comm.bcast(problem, root=0)
+    problem = broadcast(comm, problem)
     if problem:
         raise NotWritableError(problem)
     try:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from circus_io.errors import StepError
+from circus_io.parallel import broadcast, wait_for_all
 from circus_io.probe import Probe
 from sorting import assembly
 from sorting.artefacts import Artefacts
@@ -43,7 +44,7 @@ STEPS: dict[str, Callable[[Context], dict]] = {
     "converting": converting.run,
 }
 
-STEP_VERSION = 4  # raise it when a step's results change: stored ones are then redone
+STEP_VERSION = 5  # raise it when a step's results change: stored ones are then redone
 
 StepProgress = Callable[[str, int, int], None]
 
@@ -73,7 +74,7 @@ class Run:
             fingerprint(self.recording, self.probe.channels),
             change_stamp(self.recording),
         )
-        self.identity, self.stamp = self.comm.bcast(identity, root=0)
+        self.identity, self.stamp = broadcast(self.comm, identity)
 
     def run(self, steps: Sequence[str] | None = None) -> None:
         """Run the steps that are asked for and not done yet.
@@ -117,6 +118,7 @@ class Run:
             self.store.save(name, context.digest, STEPS[name](context))
         if name == "merging":
             self._update_result()
+        wait_for_all(self.comm)
         cpu_s = self.comm.allgather(time.process_time() - cpu_started)
         self.timings[name] = {
             "resumed": done,
@@ -176,7 +178,7 @@ class Run:
     def has_result(self) -> bool:
         """Tell whether the result file is that of these settings, on every rank."""
         done = self.store.is_done("merging", self.digest("merging"))
-        return self.comm.bcast(done and self._is_current(), root=0)
+        return broadcast(self.comm, done and self._is_current())
 
     def _is_current(self) -> bool:
         """Tell whether the result file holds what the steps stored, on rank 0.
@@ -194,4 +196,4 @@ class Run:
         if self.comm.rank == 0 and not self._is_current():
             result = assembly.assemble(self._context("merging"), self.parameters)
             write_result(self.result_path, result)
-        self.comm.barrier()
+        wait_for_all(self.comm)

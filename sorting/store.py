@@ -21,6 +21,7 @@ import numpy as np
 
 from circus_io.atomic import atomic_path, write_json
 from circus_io.errors import StepError
+from circus_io.parallel import broadcast, wait_for_all
 from sorting.array_file import map_arrays, write_arrays
 
 __all__ = ["Store", "remove_leftovers"]
@@ -44,7 +45,7 @@ class Store:
             self.folder.mkdir(parents=True, exist_ok=True)
             for path in self.folder.rglob(".*-????????.*"):  # names of atomic_path
                 path.unlink()
-        comm.barrier()
+        wait_for_all(comm)
 
     def is_done(self, step: str, digest: str) -> bool:
         """Tell whether the step ran on exactly these inputs and its files are whole."""
@@ -56,7 +57,7 @@ class Store:
                 and manifest["digest"] == digest
                 and self._is_intact(step, manifest["sha256"])
             )
-        return self.comm.bcast(done, root=0)
+        return broadcast(self.comm, done)
 
     def _is_intact(self, step: str, sha256: str) -> bool:
         """Hold the files of a step against their hash, once in a run."""
@@ -72,7 +73,7 @@ class Store:
             self._json(step).unlink(missing_ok=True)
             self.spikes(step).unlink(missing_ok=True)
             self._verified.pop(step, None)
-        self.comm.barrier()
+        wait_for_all(self.comm)
 
     def save(self, step: str, digest: str, arrays: Mapping[str, np.ndarray]) -> None:
         """Write the arrays of rank 0, then the manifest; parts are no longer needed."""
@@ -84,7 +85,7 @@ class Store:
                 self._json(step), {"step": step, "digest": digest, "sha256": sha256}
             )
             shutil.rmtree(self.parts(step), ignore_errors=True)
-        self.comm.barrier()
+        wait_for_all(self.comm)
 
     def load(self, step: str) -> dict[str, np.ndarray]:
         """Map the arrays of a step: the ranks of a node share their memory.
@@ -125,7 +126,7 @@ class Store:
                 folder.mkdir(parents=True)
                 with atomic_path(stamp) as path:
                     path.write_text(digest)
-        self.comm.barrier()
+        wait_for_all(self.comm)
         return folder
 
     def _arrays(self, step: str) -> Path:

@@ -83,6 +83,24 @@ def test_opening_a_recording_needs_numpy_alone(tmp_path):
     assert set(done.stdout.split()) <= {"circus_io", "numpy", "threadpoolctl"}
 
 
+@pytest.mark.parametrize(
+    ("imported", "absent"),
+    [
+        ("sorting.load_result", ["numba", "scipy"]),
+        ("sorting.sort", ["scipy.signal", "scipy.stats", "scipy.ndimage"]),
+    ],
+)
+def test_each_rank_imports_only_what_it_needs(imported, absent):
+    code = (
+        f"import sys, sorting; assert {imported}\n"
+        f"print(*[name for name in {absent} if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == []
+
+
 @pytest.mark.parametrize("package", ["circus_io", "sorting"])
 def test_libraries_never_end_the_process(package):
     exits = {("sys", "exit"), ("os", "_exit"), ("os", "abort")}

@@ -1,14 +1,16 @@
 """What the fitted amplitudes of a unit say about it, counted block by block."""
 
+import math
+
 import numba
 import numpy as np
-from scipy.optimize import brentq
-from scipy.stats import norm
 
 __all__ = ["AmplitudeCounts", "missing_fraction"]
 
 MIN_COUNTED = 10  # spikes whose mean amplitude is known to a few per cent
 MOST_MISSING = 0.5  # beyond, the peak of the amplitudes is out of sight
+LOWEST_CUT = -6.0  # in sd: one spike in 10⁹ is missing
+CUT_PRECISION = 1e-12
 
 
 class AmplitudeCounts:
@@ -120,9 +122,18 @@ def missing_fraction(
     ratio = variance / max(mean - smallest, 1e-9) ** 2
     if ratio >= _moment_ratio(0.0):
         return MOST_MISSING
-    if ratio <= _moment_ratio(-6.0):
+    if ratio <= _moment_ratio(LOWEST_CUT):
         return 0.0
-    return float(norm.cdf(brentq(lambda cut: _moment_ratio(cut) - ratio, -6.0, 0.0)))
+    return _normal_tail(-_cut_of(ratio))
+
+
+def _cut_of(ratio: float) -> float:
+    """Return the cut, in sd from the mean of the whole, that makes a moment ratio."""
+    low, high = LOWEST_CUT, 0.0
+    while high - low > CUT_PRECISION:
+        middle = (low + high) / 2
+        low, high = (low, middle) if _moment_ratio(middle) > ratio else (middle, high)
+    return (low + high) / 2
 
 
 def _moment_ratio(cut: float) -> float:
@@ -130,5 +141,11 @@ def _moment_ratio(cut: float) -> float:
 
     `cut` counts in sd from the mean of the whole; the ratio rises with it.
     """
-    hazard = norm.pdf(cut) / norm.sf(cut)
+    density = math.exp(-(cut**2) / 2) / math.sqrt(2 * math.pi)
+    hazard = density / _normal_tail(cut)
     return (1 - hazard * (hazard - cut)) / (hazard - cut) ** 2
+
+
+def _normal_tail(x: float) -> float:
+    """Probability that a standard normal exceeds `x`."""
+    return math.erfc(x / math.sqrt(2)) / 2

@@ -4,6 +4,7 @@ import numpy as np
 from numba import njit
 
 from sorting.kernels.basis import Projector
+from sorting.kernels.decimation import decimate, decimated_waveforms
 from sorting.kernels.interpolation import TAPS, fractional_taps
 from sorting.kernels.matching import Bank
 from sorting.kernels.whitening import band
@@ -38,22 +39,26 @@ def correlate(
 
     Notes
     -----
-    Traces are projected on the basis tile by tile. Templates are taken in groups of 16
-    that are near each other; a group is multiplied with the channels that its members
-    use.
+    Traces are decimated if not every frame is wanted, and projected on the basis tile
+    by tile. Templates are taken in groups of 16 that are near each other; a group is
+    multiplied with the channels that its members use.
     """
-    projector = Projector(basis, stride, traces.shape[0])
+    n_frames = traces.shape[0]
+    if stride > 1:
+        basis, n_lead = decimated_waveforms(basis, stride)
+        traces = decimate(traces, stride, n_lead)
+    n_coarse = -(-n_frames // stride)
+    projector = Projector(basis, len(traces))
     groups = _template_groups(coefficients)
-    n_coarse = projector.n_correlations(traces.shape[0])
     coarse = np.zeros((coefficients.shape[0], n_coarse), np.float32)
-    for at, projected in projector.tiles(traces):
+    for at, projected in projector.tiles(traces, n_coarse):
         for members, channels, flat in groups:
             local = projected[channels].reshape(flat.shape[1], projector.tile_size)
             product = projector.in_time_order(flat @ local)
             coarse[members, at] = product[: members.size, : at.stop - at.start]
     if stride == 1:
         return coarse
-    return interpolate(coarse, stride, traces.shape[0])
+    return interpolate(coarse, stride, n_frames)
 
 
 def coarsest_stride(bank: Bank) -> int:

@@ -5,6 +5,7 @@ from numba import njit
 
 from sorting.kernels.basis import Projector
 from sorting.kernels.correlation import interpolate, interpolation_error
+from sorting.kernels.decimation import decimate, decimated_waveforms
 from sorting.kernels.whitening import BandedMatrix
 
 __all__ = [
@@ -80,11 +81,15 @@ def matched_energy(
         In noise sd, at the first frame of the window.
     """
     signed = -prototypes if polarity == "positive" else prototypes
-    projector = Projector(signed, stride)
-    shape = (traces.shape[1], projector.n_correlations(traces.shape[0]))
+    n_frames, n_channels = traces.shape
+    if stride > 1:
+        signed, n_lead = decimated_waveforms(signed, stride)
+        traces = decimate(traces, stride, n_lead)
+    projector = Projector(signed)
+    shape = (n_channels, -(-n_frames // stride))
     best = np.empty(shape, np.float32)
     energy = np.empty((shape[0], projector.tile_size), np.float32)
-    for at, projected in projector.tiles(traces):
+    for at, projected in projector.tiles(traces, shape[1]):
         if polarity == "both":
             largest = np.abs(projected).max(axis=1)
         else:
@@ -96,7 +101,7 @@ def matched_energy(
                     np.abs(energy, out=energy)
                 np.maximum(largest, energy, out=largest)
         best[:, at] = projector.in_time_order(largest)[:, : at.stop - at.start]
-    return best if stride == 1 else interpolate(best, stride, traces.shape[0])
+    return best if stride == 1 else interpolate(best, stride, n_frames)
 
 
 def coarsest_stride(prototypes: np.ndarray) -> int:

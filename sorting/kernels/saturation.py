@@ -2,7 +2,6 @@
 
 import numpy as np
 from numba import njit
-from scipy.ndimage import binary_dilation
 
 __all__ = ["near_saturation"]
 
@@ -28,6 +27,8 @@ def near_saturation(
         return None
     if not _any_beyond(traces, limits):
         return None
+    from scipy.ndimage import binary_dilation  # slow to import, seldom needed
+
     saturated = np.abs(traces) >= limits
     return binary_dilation(saturated, np.ones((2 * reach + 1, 1), bool))
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from circus_io.parallel import wait_for_all
 from sorting.export import write_phy
 from sorting.results import SUFFIX, load_result
 from sorting.steps.context import Context
@@ -21,5 +22,5 @@ def run(context: Context) -> dict[str, np.ndarray]:
             sparse=config.sparse,
             prelabel=config.prelabel,
         )
-    context.comm.barrier()
+    wait_for_all(context.comm)
     return {}

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from circus_io.atomic import atomic_path
-from circus_io.parallel import sum_integers
+from circus_io.parallel import broadcast, sum_integers, wait_for_all
 from sorting.chunk_map import own_items
 from sorting.kernels.basis import project_windows
 from sorting.kernels.detection import (
@@ -70,7 +70,7 @@ def _peak_folder(context: Context) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         for path in folder.glob("features-of-rank-*"):  # of a run that was killed
             path.unlink()
-    context.comm.barrier()
+    wait_for_all(context.comm)
     return folder
 
 
@@ -85,7 +85,7 @@ def has_files(store: Store, n_channels: int, name: str = "detection-peaks") -> b
     there = None
     if store.comm.rank == 0:
         there = all(channel_file(folder, c).exists() for c in range(n_channels))
-    return store.comm.bcast(there, root=0)
+    return broadcast(store.comm, there)
 
 
 class _Detector:
@@ -183,7 +183,7 @@ def store_by_channel(
             kept = smallest(peaks, N_CLASSES, per_class)
             with atomic_path(channel_file(folder, channel)) as path:
                 _write_peaks(path, peaks[kept], features[kept])
-    comm.barrier()
+    wait_for_all(comm)
 
 
 def read_peaks(context: Context, channel: int) -> tuple[np.ndarray, np.ndarray]:

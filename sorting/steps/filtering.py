@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from circus_io.atomic import atomic_path
+from circus_io.parallel import broadcast, wait_for_all
 from sorting.chunk_map import own_items
 from sorting.steps.artefacts import measure_artefacts
 from sorting.steps.context import Context
@@ -46,7 +47,7 @@ def has_file(store: Store) -> bool:
     """Tell whether the filtered recording of the stored settings is there."""
     written = bool(store.load("filtering")["has_file"])
     there = filtered_path(store.folder).exists() if store.comm.rank == 0 else None
-    return written and store.comm.bcast(there, root=0)
+    return written and broadcast(store.comm, there)
 
 
 def _write_filtered(context: Context) -> None:
@@ -61,13 +62,13 @@ def _write_filtered(context: Context) -> None:
     if context.comm.rank == 0:
         with partial.open("wb") as file:
             file.truncate(int(offsets[-1]) * frame_bytes)
-    context.comm.barrier()
+    wait_for_all(context.comm)
     with partial.open("r+b") as file:
         for index in own_items(range(len(grid)), context.comm, context.progress):
             file.seek(int(offsets[index]) * frame_bytes)
             file.write(np.ascontiguousarray(front_end.read(index).core, "<f4").data)
-    context.comm.barrier()
+    wait_for_all(context.comm)
     if context.comm.rank == 0:
         with atomic_path(path) as final:
             partial.replace(final)
-    context.comm.barrier()
+    wait_for_all(context.comm)

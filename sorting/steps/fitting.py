@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from circus_io.parallel import broadcast, wait_for_all
 from sorting.chunk_map import own_items
 from sorting.kernels.spikes import SPIKE, without_duplicates
 from sorting.motion import Motion
@@ -25,12 +26,12 @@ def run(context: Context) -> dict[str, np.ndarray]:
     n_chunks = len(context.front_end)
     parts = range(-(-n_chunks // CHUNKS_PER_PART))
     missing = [part for part in parts if not _part_file(folder, part).exists()]
-    missing = context.comm.bcast(missing, root=0)
+    missing = broadcast(context.comm, missing)
     for part in own_items(missing, context.comm, context.progress):
         start = part * CHUNKS_PER_PART
         chunks = range(start, min(start + CHUNKS_PER_PART, n_chunks))
         write_spikes(_part_file(folder, part), map(matcher.match, chunks))
-    context.comm.barrier()
+    wait_for_all(context.comm)
     if context.comm.rank == 0:
         _collect(context, [_part_file(folder, part) for part in parts])
     return {}

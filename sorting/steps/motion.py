@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from circus_io.parallel import sum_integers
+from circus_io.parallel import broadcast, sum_integers
 from sorting.chunk_map import own_items
 from sorting.front_end import FrontEnd
 from sorting.kernels.localisation import REACH_UM, locate_depths, spatial_profile
@@ -156,7 +156,7 @@ def _measure(context: Context, axis: int, n_periods: int) -> Motion:
     motion = None
     if context.comm.rank == 0:
         motion = _register(context, axis, counts)
-    return context.comm.bcast(motion, root=0)
+    return broadcast(context.comm, motion)
 
 
 def _count_depths(context: Context, axis: int, n_periods: int) -> np.ndarray:

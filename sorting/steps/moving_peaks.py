@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from circus_io.parallel import wait_for_all
 from sorting.chunk_map import own_items
 from sorting.kernels.kriging import kriging_weights
 from sorting.kernels.neighbours import nearest_channels
@@ -33,7 +34,7 @@ def move_peaks(context: Context, motion: Motion, name: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for path in folder.glob("features-of-rank-*"):  # of a run that was killed
             path.unlink()
-    context.comm.barrier()
+    wait_for_all(context.comm)
     per_class = max(context.config.detection.max_per_channel // N_CLASSES, 1)
     mover = _PeakMover(context, motion)
     sample = PeakSample(

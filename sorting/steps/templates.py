@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from circus_io.parallel import sum_integers
+from circus_io.parallel import broadcast, sum_integers
 from sorting.chunk_map import own_items
 from sorting.kernels.basis import correlations, fit_basis, reduce_basis
 from sorting.kernels.overlaps import overlap_table
@@ -40,7 +40,7 @@ def run(context: Context) -> dict[str, np.ndarray]:
         basis, templates = _make_templates(context, clusters, averages)
     kept = _needed(context, basis, templates)
     packed = None if averages is None else _pack(context, basis, kept)
-    found, times, ptr = context.comm.bcast(packed, root=0)
+    found, times, ptr = broadcast(context.comm, packed)
     return {**found, **track(context, found, times, ptr)}
 
 
@@ -121,7 +121,7 @@ def _needed(context, basis, templates) -> list["_Template"]:
             np.array([template.size for template in templates], np.int64),
             [choose_windows(context, template.times) for template in templates],
         )
-    kept = needed_templates(context, *context.comm.bcast(given, root=0))
+    kept = needed_templates(context, *broadcast(context.comm, given))
     return [t for t, needed in zip(templates, kept, strict=False) if needed]
 
 

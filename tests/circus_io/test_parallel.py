@@ -83,6 +83,11 @@ def test_serial_collectives_return_what_went_in():
     assert caught.value.code == 4
 
 
+def test_one_rank_waits_for_nobody():
+    parallel.wait_for_all(SerialComm())
+    assert parallel.broadcast(SerialComm(), "x") == "x"
+
+
 @pytest.mark.parametrize("dtype", [bool, np.int8, np.uint32, np.int64])
 def test_sum_integers_keeps_shape_and_gives_int64(dtype):
     values = np.ones((2, 3), dtype)

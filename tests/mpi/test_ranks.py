@@ -42,6 +42,26 @@ def test_sum_of_integers_is_exact_on_all_ranks(mpi_run, n):
     assert done.stdout.splitlines() == [expected] * n, done.stderr
 
 
+WAIT = """
+import time
+from circus_io.parallel import broadcast, get_comm, wait_for_all
+comm = get_comm()
+comm.barrier()
+began, busy = time.perf_counter(), time.process_time()
+if comm.rank == 0:
+    time.sleep(1.0)
+wait_for_all(comm)
+waited, busy = time.perf_counter() - began, time.process_time() - busy
+say(waited >= 0.99, busy < 0.5, broadcast(comm, "word" if comm.rank == 0 else None))
+"""
+
+
+@pytest.mark.parametrize("n", SIZES)
+def test_ranks_wait_for_the_last_one_asleep(mpi_run, n):
+    done = mpi_run(n, "-c", SAY + WAIT)
+    assert done.stdout.splitlines() == ["True True word"] * n, done.stderr
+
+
 SHARE = """
 import time
 from circus_io.parallel import get_comm, share

@@ -8,9 +8,12 @@ import pytest
 import circus_io
 from circus_cli.job import prepare
 from circus_cli.request import Request
+from circus_io import FormatError
 from circus_io.params import build_params, read_params
 from circus_io.schema import FORMAT_KEYS, KEYS
 from sorting import api
+from tests.writers.neo_folders import write_ncs
+from tests.writers.neo_hdf5 import write_maxwell
 
 PROBE = """
 radius = {radius}
@@ -92,6 +95,7 @@ FIELDS = {
 }
 ARRAY_FIELDS = {"h5_key": "b", "time_axis": 0}
 PART_FIELDS = {"recording_number": ("kwd", 1), "channel_name": ("arf", "odd")}
+NEO_FIELDS = {"block": "1", "well": "0007", "ncs_pattern": "CSC9"}
 ELSEWHERE = {"data.file_name"}  # of `circus FILE.params`, tested below
 
 
@@ -146,8 +150,8 @@ def used_keys():
 def test_no_used_key_is_left_out_here():
     assert CHANGES.keys() | ELSEWHERE == used_keys()
     fields = {key.name for key in FORMAT_KEYS.values() if key.used}
-    tested = FIELDS.keys() | ARRAY_FIELDS.keys() | PART_FIELDS.keys()
-    assert tested == fields
+    tested = [FIELDS, ARRAY_FIELDS, PART_FIELDS, NEO_FIELDS]
+    assert set().union(*tested) == fields
 
 
 @pytest.mark.parametrize("key", CHANGES)
@@ -215,6 +219,26 @@ def test_a_used_field_of_parts_changes_the_recording(name, tmp_path):
         return circus_io.open_from_parameters(path, parameters).shape
 
     assert shape({name: value}) != shape({})
+
+
+@pytest.mark.parametrize("name", NEO_FIELDS)
+def test_a_used_field_of_neos_formats_chooses_a_part(name, tmp_path, require):
+    """What is asked for is not there."""
+    require("neo", extra="neo")
+    if name == "ncs_pattern":
+        path = tmp_path / "CSC1.ncs"
+        write_ncs(path, np.zeros(600, "i2"))
+    else:
+        path = write_maxwell(tmp_path / "a.h5", np.zeros((600, 4), "u2"))
+    of_format = {"file_format": "neuralynx" if path.suffix == ".ncs" else "maxwell"}
+
+    def read(values):
+        parameters = build_params({"data": of_format | values})
+        return circus_io.open_from_parameters(path, parameters)[:]
+
+    assert len(read({})) > 0
+    with pytest.raises(FormatError):
+        read({name: NEO_FIELDS[name]})
 
 
 @pytest.mark.parametrize(

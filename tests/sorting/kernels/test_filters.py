@@ -4,12 +4,8 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from sorting.kernels.filters import (
-    band_pass,
-    butter_sos,
-    settling_frames,
-    subtract_median,
-)
+from sorting.kernels.butterworth import butter_sos, settling_frames
+from sorting.kernels.filters import band_pass, subtract_median
 
 EXTENSION_MS = 30.0
 
