@@ -25,17 +25,20 @@ __all__ = [
 ]
 
 
+RATE_EXPONENT = 4  # measured: residues of this size are that much rarer
+
+
 @dataclass(frozen=True)
 class LabelRule:
     """Thresholds between ``good``, ``mua`` and ``noise``.
 
     A unit is *noise* if it has no spikes or its template does not stand out of the
-    noise. Where that is in doubt it is, unless it fires at a rate that chance
-    coincidences of spikes too small to be sorted do not reach, and is no fragment of
-    another unit. It is *good* if it is large, frequent and steady enough to be judged,
-    little contaminated, nearly complete and not to be confused with another one; all
-    else is multi-unit activity. What is not known of a unit (NaN) does not count
-    against it.
+    noise, or if it fires at a rate that residues of spikes and chance coincidences of
+    those too small to be sorted reach: the larger a template, the rarer are these.
+    Where it is small it also has to be no fragment of another unit. It is *good* if it
+    is large, frequent and steady enough to be judged, little contaminated, nearly
+    complete and not to be confused with another one; all else is multi-unit activity.
+    What is not known of a unit (NaN) does not count against it.
 
     Attributes
     ----------
@@ -43,7 +46,10 @@ class LabelRule:
         Below either a unit is noise.
     clear_norm : float
         From here on a template is clear of the noise.
-    doubtful_rate_hz, doubtful_isolation : float
+    min_rate_hz : float
+        A unit at `min_norm` fires at this rate at least; the limit falls with the
+        fourth power of the norm.
+    doubtful_isolation : float
         A unit between `min_norm` and `clear_norm` has at least this.
     good_snr, good_n_spikes, good_presence : float, int, float
         A good unit has at least this.
@@ -56,7 +62,7 @@ class LabelRule:
     min_snr: float = 1.0
     min_norm: float = 0.0
     clear_norm: float = 0.0
-    doubtful_rate_hz: float = 2.0
+    min_rate_hz: float = 2.0
     doubtful_isolation: float = 3.0
     good_snr: float = 4.0
     good_n_spikes: int = 50
@@ -91,11 +97,13 @@ class LabelRule:
     def _is_noise(self, metrics: Mapping[str, float]) -> bool:
         if metrics["n_spikes"] == 0 or not metrics["snr"] >= self.min_snr:
             return True
-        doubtful = metrics["norm"] < self.clear_norm and (
-            metrics["firing_rate_hz"] < self.doubtful_rate_hz
-            or metrics["isolation"] < self.doubtful_isolation
-        )
-        return bool(metrics["norm"] < self.min_norm or doubtful)
+        norm = metrics["norm"]
+        fragment = metrics["isolation"] < self.doubtful_isolation
+        if norm < self.min_norm or (norm < self.clear_norm and fragment):
+            return True
+        smallness = self.min_norm / norm if self.min_norm > 0 else 0.0
+        least_rate_hz = self.min_rate_hz * smallness**RATE_EXPONENT
+        return bool(metrics["firing_rate_hz"] < least_rate_hz)
 
 
 def firing_rate_hz(n_spikes: int, n_frames: int, sampling_rate: float) -> float:

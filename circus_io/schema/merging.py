@@ -36,8 +36,8 @@ class MergingSection(Section):
     remove_noise: bool = key(True, "Remove units that are noise.", used=True)
     noise_limit: float = key(
         0.75,
-        "Units smaller than this are noise; from 0.84 of it on not those that fire at "
-        "2 Hz and stand apart.",
+        "Units smaller than this are noise; from 0.84 of it on not those that stand "
+        "apart. The smaller, the more often they have to fire.",
         unit="× threshold",
         used=True,
         ge=0,

@@ -164,10 +164,13 @@ def test_similarity_of_no_templates():
         ({}, "good"),
         ({"snr": 0.9}, "noise"),
         ({"norm": 5.9}, "noise"),
-        ({"norm": 6.9, "firing_rate_hz": 1.9}, "noise"),
+        ({"norm": 6.0, "firing_rate_hz": 1.99}, "noise"),
+        ({"norm": 6.0}, "mua"),
+        ({"norm": 12.0, "firing_rate_hz": 0.124}, "noise"),  # 2 Hz / 2 ** 4
+        ({"norm": 12.0, "firing_rate_hz": 0.126}, "good"),
         ({"norm": 6.9, "isolation": 2.9}, "noise"),
         ({"norm": 6.9}, "mua"),
-        ({"firing_rate_hz": 1.9}, "good"),
+        ({"firing_rate_hz": 1.0}, "noise"),
         ({"norm": np.nan}, "good"),
         ({"snr": np.nan}, "noise"),
         ({"n_spikes": 0}, "noise"),
@@ -187,3 +190,10 @@ def test_labels(changes, label):
     unit |= {"norm": 7, "isolation": 4, "amplitude_cutoff": 0.2, "amplitude_drift": 0.5}
     unit |= {"firing_rate_hz": 2.0}
     assert LabelRule(min_norm=6.0, clear_norm=7.0).label(unit | changes) == label
+
+
+def test_without_a_least_norm_no_rate_is_asked_for():
+    unit = {"snr": 2.0, "n_spikes": 5, "firing_rate_hz": 0.01, "norm": 0.0}
+    unit |= {"presence": 0.1, "contamination": 0.0, "isolation": 1.0}
+    unit |= {"amplitude_cutoff": 0.0, "amplitude_drift": 0.0}
+    assert LabelRule().label(unit) == "mua"
