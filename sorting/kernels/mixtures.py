@@ -18,7 +18,7 @@ from sorting.kernels.refit import refit
 __all__ = ["expendable", "loss_without", "outnumber", "related", "restrict"]
 
 MAX_ROUNDS = 50
-MARGIN = 1.5  # sizes are those of clusters, which miss spikes or gather others
+LARGEST_PART = 0.5  # of its spikes in which a neuron meets another one
 LEAST_SHARE = 0.05  # of a template, that another must be able to explain
 
 
@@ -116,11 +116,11 @@ def _explained(correlation, bank, refractory_frames):
 
 
 def outnumber(
-    sizes: np.ndarray, n_used: np.ndarray, n_judged: np.ndarray
+    sizes: np.ndarray, n_used: np.ndarray, n_judged: np.ndarray, settled: np.ndarray
 ) -> np.ndarray:
     """Tell which templates are too frequent to be others that meet.
 
-    Neurons cannot meet more often than the rarer one fires. The others are those that
+    Neurons meet in a part of the spikes of the rarer one. The others are those that
     take part in at least half of the explanations; one alone may be a double.
 
     Parameters
@@ -131,15 +131,19 @@ def outnumber(
         ``n_used[k, j]`` spikes of k are explained with j.
     n_judged : int64 (n_templates,)
         Spikes of each template that were explained.
+    settled : bool (n_templates,)
+        Templates that are units. What may itself be a collision is no measure.
 
     Returns
     -------
     bool (n_templates,)
     """
     regular = (2 * n_used >= n_judged[:, None]) & (n_used > 0)
+    several = regular.sum(axis=1) >= 2
+    units = regular & settled
     most = np.iinfo(np.int64).max
-    rarest = np.where(regular, sizes, most).min(axis=1, initial=most)
-    return (regular.sum(axis=1) >= 2) & (sizes / MARGIN > rarest)
+    rarest = np.where(units, sizes, most).min(axis=1, initial=most)
+    return several & units.any(axis=1) & (sizes > LARGEST_PART * rarest)
 
 
 def expendable(

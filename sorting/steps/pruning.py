@@ -67,15 +67,22 @@ def needed_templates(
     least = context.config.templates.least_loss
     trial = _Trial(context, coefficients, basis, sizes, windows)
     kept = np.ones(len(coefficients), bool)
-    losses, used = trial.losses(kept, kept)
+    losses, n_used, n_judged = trial.losses(kept, kept)
+    evident = EVIDENCE * context.config.templates.min_norm**2 / trial.norms
     while (losses < least).any():
-        gone = expendable(losses, used, sizes, least)
+        frequent = outnumber(sizes, n_used, n_judged, losses >= least)
+        in_question = (losses < least) & ~((losses >= evident) & frequent)
+        if not in_question.any():
+            break
+        asked = np.where(in_question, losses, np.inf)
+        gone = expendable(asked, n_used > 0, sizes, least)
         kept = kept & ~gone
-        stale = (losses < least) & (used & gone).any(axis=1) & kept
         losses[gone] = np.inf
+        stale = (losses < least) & (n_used[:, gone] > 0).any(axis=1)
         trial.forget_all_but(losses < least)
-        again, used_again = trial.losses(stale, kept)
-        losses[stale], used[stale] = again[stale], used_again[stale]
+        again = trial.losses(stale, kept)
+        for known, new in zip((losses, n_used, n_judged), again, strict=True):
+            known[stale] = new[stale]
     return kept
 
 
@@ -121,15 +128,17 @@ class _Trial:
 
     def losses(
         self, wanted: np.ndarray, kept: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Judge some templates by those that are kept.
 
         Returns
         -------
         losses : float64 (n_templates,)
-            Median over the spikes, relative to the squared norm; inf if not judged, or
-            if the loss is no chance and the template too frequent for a collision.
-        used : bool (n_templates, n_templates)
+            Median over the spikes, relative to the squared norm; inf if not judged.
+        n_used : int64 (n_templates, n_templates)
+            ``n_used[k, j]`` spikes of k are explained with j.
+        n_judged : int64 (n_templates,)
+            Spikes of each template that were explained.
         """
         n = kept.size
         found = map_items(
@@ -144,12 +153,8 @@ class _Trial:
             losses[k].append(loss / self.norms[k])
             n_used[k, parts] += 1
         medians = [np.median(values) if values else np.inf for values in losses]
-        n_judged = np.array([len(values) for values in losses])
-        medians = np.array(medians, np.float64)
-        least = EVIDENCE * self.context.config.templates.min_norm**2
-        missed = medians * self.norms >= least
-        medians[missed & outnumber(self.sizes, n_used, n_judged)] = np.inf
-        return medians, n_used > 0
+        n_judged = np.array([len(values) for values in losses], np.int64)
+        return np.array(medians, np.float64), n_used, n_judged
 
     def forget_all_but(self, in_question: np.ndarray) -> None:
         """Free the memory of templates that are settled."""

@@ -165,16 +165,26 @@ def test_no_template():
     assert expendable(np.zeros(0), np.zeros((0, 0), bool), none, 0.1).size == 0
 
 
-def test_neurons_do_not_meet_more_often_than_the_rarer_one_fires():
+def test_neurons_meet_in_a_part_of_the_spikes_of_the_rarer_one():
     n_used = np.zeros((4, 4), int)
     n_used[0, [1, 2]] = 12, 9  # 0 would be 1 and 2 at once
     n_used[1, 2] = 12  # one other alone
     n_used[2, [1, 3]] = 12, 3  # 3 was there by chance
     n_judged = np.array([12, 12, 12, 0])
+    settled = np.ones(4, bool)
     told = [
-        outnumber(np.array([size, 50, 80, 10]), n_used, n_judged).tolist()
-        for size in (74, 76)
+        outnumber(np.array([size, 50, 80, 10]), n_used, n_judged, settled).tolist()
+        for size in (25, 26)
     ]
     assert told == [[False] * 4, [True, False, False, False]]
     none = np.zeros(0, int)
-    assert outnumber(none, np.zeros((0, 0), int), none).size == 0
+    assert outnumber(none, np.zeros((0, 0), int), none, none.astype(bool)).size == 0
+
+
+def test_what_may_be_a_collision_itself_is_no_measure_of_frequency():
+    n_used = np.zeros((3, 3), int)
+    n_used[0, [1, 2]] = 12
+    sizes, n_judged = np.array([30, 10, 1000]), np.full(3, 12)
+    assert outnumber(sizes, n_used, n_judged, np.array([False, True, True]))[0]
+    assert not outnumber(sizes, n_used, n_judged, np.array([False, False, True]))[0]
+    assert not outnumber(sizes, n_used, n_judged, np.zeros(3, bool))[0]
