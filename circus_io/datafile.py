@@ -277,10 +277,14 @@ class DataFile(Recording):
                 f"{self.description} names the stream mode {stream_mode} but its "
                 "set_streams does not make it"
             )
-        paths = self._paths or numbered_run(self.file_name)
-        sources = [type(self)(path, dict(self._given)) for path in paths]
+        sources = self._files_alone()
         follow_each_other(sources)
         return sources
+
+    def _files_alone(self) -> list["DataFile"]:
+        """Return each file of ``multi-files`` as a recording of its own."""
+        paths = self._paths or numbered_run(self.file_name)
+        return [type(self)(path, dict(self._given)) for path in paths]
 
     # ----------------------------------------------------- provided for the hooks above
 

@@ -14,7 +14,7 @@ import numpy as np
 from circus_io import indexing
 from circus_io.chunks import Chunk, ChunkGrid, Padding, check_chunk_size
 from circus_io.errors import ChunkError, FormatError, NotWritableError
-from circus_io.events import Events
+from circus_io.events import Events, join_events
 from circus_io.hooks import named_failures
 from circus_io.indexing import Nodes
 from circus_io.pickling import PicklesWithoutHandles
@@ -181,9 +181,29 @@ class Recording(PicklesWithoutHandles):
     def read_events(self) -> dict[str, Events]:
         """Return triggers, marks and spikes by the name of their stream in the file.
 
-        A format that holds events overrides it; without, there are none.
+        A format that holds events overrides it; without, there are none. Those of
+        ``multi-files`` are joined here: each file tells the time from its own start.
         """
-        return {}
+        if self.stream_mode != "multi-files":
+            return {}
+        return self._events_of(self._files_alone(), self._sources)
+
+    def _events_of(
+        self, recordings: Sequence["Recording"], placed: Sequence["Recording"]
+    ) -> dict[str, Events]:
+        """Return the events of recordings whose streams lie one after another here."""
+        parts, first = [], 0
+        for recording in recordings:
+            moved = placed[first].t_start - recording.t_start
+            first += recording.nb_streams
+            events = recording.read_events()
+            later_s = moved / self.sampling_rate
+            parts.append({name: events[name].later(later_s) for name in events})
+        return join_events(parts)
+
+    def _files_alone(self) -> Sequence["Recording"]:
+        """Return the files of ``multi-files`` as recordings of their own."""
+        raise NotImplementedError
 
     def get_file_names(self) -> list[str]:
         """Return the files of ``multi-files`` streams; empty otherwise."""

@@ -21,8 +21,7 @@ class HDF5Target(Target):
     The samples of a dataset lie in one piece, not compressed, so that any program can
     map them. Its attributes are `sampling_rate` (Hz), `dtype_offset` and `t_start`
     (frames). ``/channels`` holds `labels`, `gain` (µV per count) and `positions_um`;
-    ``/events/NAME`` the `times_s`, `labels`, `values` and `waveforms` of events;
-    ``/metadata`` JSON.
+    ``/events/NAME`` what `circus_io.Events` holds of events; ``/metadata`` JSON.
     """
 
     description = "hdf5"
@@ -88,6 +87,6 @@ def _write_events(group: h5py.Group, events: Events) -> None:
     group["times_s"] = np.asarray(events.times_s, np.float64)
     if len(events.labels):
         group["labels"] = list(events.labels)
-    for name in ("values", "waveforms"):
+    for name in ("values", "waveforms", "n_before"):
         if getattr(events, name) is not None:
             group[name] = getattr(events, name)

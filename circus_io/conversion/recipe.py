@@ -202,13 +202,7 @@ def _events(selection: Selection) -> dict[str, Events]:
 
 def _between(events: Events, first_s: float, last_s: float) -> Events:
     times_s = np.asarray(events.times_s)
-    kept = np.flatnonzero((times_s >= first_s) & (times_s < last_s))
-    chosen = {
-        name: None if values is None else np.asarray(values)[kept]
-        for name, values in (("values", events.values), ("waveforms", events.waveforms))
-    }
-    labels = tuple(events.labels[i] for i in kept) if len(events.labels) else ()
-    return Events(times_s[kept], labels, **chosen)
+    return events.only(np.flatnonzero((times_s >= first_s) & (times_s < last_s)))
 
 
 def _check_room(target: Target, content: Content, path: Path, comm: Any) -> None:

@@ -160,6 +160,8 @@ class ARFFile(PartedFile):
 
     def read_events(self) -> dict[str, Events]:
         """Return the events beside the samples, by entry and dataset."""
+        if self.stream_mode == "multi-files":
+            return super().read_events()
         with open_hdf5(self.file_name) as file, hdf5_failures(self._short_name()):
             return {
                 f"{part.key.strip('/')}/{name}": self._events(part, item)

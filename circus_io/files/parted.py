@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from circus_io.datafile import DataFile
-from circus_io.streams import follow_each_other, numbered_run
+from circus_io.streams import follow_each_other
 
 __all__ = ["PartedFile", "Span"]
 
@@ -45,9 +45,7 @@ class PartedFile(DataFile):
     def set_streams(self, stream_mode: str) -> list[DataFile]:
         """Return the parts of this file, or of all ``multi-files``."""
         if stream_mode == "multi-files":
-            paths = self._paths or numbered_run(self.file_name)
-            files = [type(self)(path, dict(self._given)) for path in paths]
-            return _one_after_another(files)
+            return _one_after_another(self._files_alone())
         parts = [self._part(part) for part in self._parts]
         follow_each_other(parts)
         return parts

@@ -62,7 +62,7 @@ def test_spikes_have_time_channel_unit_and_cutout(tmp_path, version):
     times_ms = np.sort(rng.integers(0, 900, 50))
     counts = rng.integers(0, 2**16, (50, 32)).astype("<u2")
     numbers = rng.choice([12, 40, 41], 50)
-    units = rng.integers(0, 4, 50)
+    units, n_before = rng.integers(0, 4, 50), rng.integers(0, 32, 50)
     records = [
         spike(
             START_NS + int(time) * MS,
@@ -70,10 +70,11 @@ def test_spikes_have_time_channel_unit_and_cutout(tmp_path, version):
             samples.tobytes(),
             version,
             unit=int(unit),
+            before=int(before),
             hardware_id=3,
         )
-        for time, number, samples, unit in zip(
-            times_ms, numbers, counts, units, strict=True
+        for time, number, samples, unit, before in zip(
+            times_ms, numbers, counts, units, n_before, strict=True
         )
     ]
     records[3:5] = records[4:2:-1]  # within a chunk in no order
@@ -94,6 +95,7 @@ def test_spikes_have_time_channel_unit_and_cutout(tmp_path, version):
     back = np.arange(50)
     back[3:5] = back[4:2:-1]
     assert np.array_equal(spikes.values, units[back][order])
+    assert np.array_equal(spikes.n_before, n_before[back][order])
     expected = (counts[back][order].astype(float) - 32768) * VOLTS * 1e6
     assert np.array_equal(spikes.waveforms, expected.astype(np.float32))
 

@@ -106,6 +106,7 @@ def test_the_cutout_of_a_spike_is_the_trace_around_it(samples):
         assert len(spikes) == 95
         assert set(spikes.labels) == {"23"}
         assert set(spikes.values.tolist()) == {0}
+        assert set(spikes.n_before.tolist()) == {25}
         column = recording.channel_labels.index("23")
         for time_s, waveform in zip(spikes.times_s, spikes.waveforms, strict=True):
             frame = round(time_s * recording.sampling_rate)

@@ -401,3 +401,54 @@ def test_the_events_of_the_sample_are_what_the_vendor_reads(samples, mcs_vendor)
         own = labels == channel.label
         assert np.array_equal(cutouts.times_s[own], entity.data_ts[0] * 1e-6)
         np.testing.assert_allclose(cutouts.waveforms[own], volts.T * 1e6, rtol=2e-7)
+
+
+# ------------------------------------------------------------------------------ events
+
+
+def add_cutouts(path, times_us, counts, before_us, tick_us=50):
+    """Write cutouts of one channel, as files of the vendor have them."""
+    with h5py.File(path, "a") as file:
+        stream = file.create_group("Data/Recording_0/SegmentStream/Stream_0")
+        stream.attrs["Label"] = np.bytes_("Cutouts")
+        stream["SegmentData_4"] = np.asarray(counts, "i4").T
+        stream["SegmentData_ts_4"] = np.array([times_us], "i8")
+        fields = [
+            ("SegmentID", "i4"),
+            ("PreInterval", "i8"),
+            ("SourceChannelIDs", "S9"),
+        ]
+        stream["InfoSegment"] = np.array([(4, before_us, b"10")], fields)
+        source = np.zeros(1, FIELDS)
+        for name, value in (
+            *(("Label", "E00"), ("Unit", "V"), ("ChannelID", 10), ("Exponent", -9)),
+            *(("ConversionFactor", 1000), ("Tick", tick_us)),
+        ):
+            source[name] = value
+        stream["SourceInfoChannel"] = source
+
+
+def test_a_cutout_says_how_much_of_it_is_ahead_of_its_time(make):
+    path = make()
+    add_cutouts(path, [400, 900], np.arange(60).reshape(2, 30), before_us=500)
+    cutouts = open_recording(path).read_events()["Cutouts"]
+    np.testing.assert_allclose(cutouts.times_s, [0.0004, 0.0009])
+    assert cutouts.n_before.tolist() == [10, 10]
+    assert cutouts.waveforms[1].tolist() == list(range(30, 60))
+
+
+@pytest.mark.parametrize(("before_us", "tick_us"), [(-1, 50), (2000, 50), (50, 0)])
+def test_a_cutout_that_cannot_be_is_named(make, before_us, tick_us):
+    path = make()
+    add_cutouts(path, [400], np.zeros((1, 30)), before_us, tick_us)
+    with pytest.raises(FormatError, match="a cutout of 30 samples"):
+        open_recording(path).read_events()
+
+
+def test_events_of_several_files_are_on_one_clock(make):
+    for number in range(2):
+        path = make(X[:400], name=f"rec_{number}.h5")
+        add_cutouts(path, [400], np.zeros((1, 30)), 500)
+    recording = open_recording(path.with_name("rec_0.h5"), stream_mode="multi-files")
+    cutouts = recording.read_events()["Cutouts"]
+    np.testing.assert_allclose(cutouts.times_s, [0.0004, 0.0204])

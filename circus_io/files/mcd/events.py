@@ -5,7 +5,7 @@ from real files: the cutout of each spike is the electrode's trace around its ti
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import BinaryIO
 
 import numpy as np
@@ -15,7 +15,7 @@ from circus_io.files.mcd.chunks import Chunks, cut_at_gaps, find_chunks
 from circus_io.files.mcd.header import Header, Stream, layout
 from circus_io.files.mcd.samples import MICROVOLTS, Scale, map_file, read_frames
 
-__all__ = ["join_events", "read_events"]
+__all__ = ["read_events"]
 
 logger = logging.getLogger(__name__)
 
@@ -23,10 +23,11 @@ NS = 1e9  # in a second
 
 # Spikes of version 5 and 6, as in real files; then what the vendor's headers say of a
 # later one, whose count of samples before the spike has 32 bits. The samples follow.
+SPIKE: Mapping[str, tuple[str, int]] = {"time": ("<u8", 0), "channel": ("<u2", 8)}
 SPIKES = (
-    layout(20, time=("<u8", 0), channel=("<u2", 8), unit=("<u2", 12), n=("<i4", 16)),
-    layout(18, time=("<u8", 0), channel=("<u2", 8), unit=("<u2", 12), n=("<i4", 14)),
-    layout(22, time=("<u8", 0), channel=("<u2", 8), unit=("<u2", 14), n=("<i4", 18)),
+    layout(20, **SPIKE, before=("<u2", 10), unit=("<u2", 12), n=("<i4", 16)),
+    layout(18, **SPIKE, before=("<u2", 10), unit=("<u2", 12), n=("<i4", 14)),
+    layout(22, **SPIKE, before=("<i4", 10), unit=("<u2", 14), n=("<i4", 18)),
 )
 # Triggers of version 4; later ones append a count of manual triggers, then the numbers
 # of trial and stimulus.
@@ -68,38 +69,20 @@ def read_events(
     }
 
 
-def join_events(parts: Sequence[dict[str, Events]]) -> dict[str, Events]:
-    """Return the events of several files, whose times are on one clock, as one."""
-    tags = dict.fromkeys(tag for part in parts for tag in part)
-    return {tag: _join([part[tag] for part in parts if tag in part]) for tag in tags}
-
-
-def _join(parts: Sequence[Events]) -> Events:
-    if len(parts) == 1:
-        return parts[0]
-    lengths = {part.waveforms.shape[1] for part in parts if part.waveforms is not None}
-    return Events(
-        times_s=np.concatenate([part.times_s for part in parts]),
-        labels=tuple(label for part in parts for label in part.labels),
-        values=np.concatenate([part.values for part in parts]),
-        waveforms=np.concatenate([part.waveforms for part in parts])
-        if len(lengths) == 1 and all(part.waveforms is not None for part in parts)
-        else None,
-    )
-
-
 def _spikes(file: BinaryIO, stream: Stream, chunks: Chunks, origin_ns: int) -> Events:
     spikes = _records(file, stream, chunks, SPIKES)
     labels = {channel.number: channel.label for channel in stream.channels}
-    waveforms = None
+    waveforms = n_before = None
     if "samples" in spikes.dtype.names:
         scale = Scale.of(stream.zero, stream.units_per_count * MICROVOLTS)
         waveforms = scale.traces(spikes["samples"])
+        n_before = spikes["before"].astype(np.int64)
     return Events(
         times_s=_seconds(spikes["time"], origin_ns),
         labels=tuple(labels.get(n, str(n)) for n in spikes["channel"].tolist()),
         values=spikes["unit"].astype(np.int64),
         waveforms=waveforms,
+        n_before=n_before,
     )
 
 

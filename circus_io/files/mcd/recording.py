@@ -15,12 +15,12 @@ from circus_io.datafile import DataFile
 from circus_io.events import Events
 from circus_io.files.first_bytes import first_bytes
 from circus_io.files.mcd.chunks import Chunks, Stretch, cut_at_gaps, find_chunks
-from circus_io.files.mcd.events import join_events, read_events
+from circus_io.files.mcd.events import read_events
 from circus_io.files.mcd.header import SIGNATURE, Header, Stream, read_header
 from circus_io.files.mcd.samples import MICROVOLTS, Scale, map_file, read_frames
 from circus_io.files.mcd.selection import select_stream
 from circus_io.indexing import Nodes, check_nodes
-from circus_io.streams import follow_each_other, numbered_run
+from circus_io.streams import follow_each_other
 
 __all__ = ["MCDFile"]
 
@@ -74,7 +74,6 @@ class MCDFile(DataFile):
         self._stretches = cut_at_gaps(chunks, n_channels, stream.rate_mhz, where)
         self._origin_ns = self._stretches[0].start_ns or header.data_start_ns
         self._rate_mhz = stream.rate_mhz
-        self._file_start = 0  # global frame at which the clock of this file shows 0
         self._shape = sum(part.n_frames for part in self._stretches), n_channels
         if len(self._stretches) > 1 and self.stream_mode is None:
             # without, frames before and after a pause would look like neighbours
@@ -149,7 +148,7 @@ class MCDFile(DataFile):
         if stream_mode == "single-file":
             pieces = [self._piece(stretch) for stretch in self._stretches]
         else:
-            pieces = self._pieces_of(self._paths or numbered_run(self.file_name))
+            pieces = _in_turn(self._files_alone())
         follow_each_other(pieces)
         return pieces
 
@@ -165,17 +164,6 @@ class MCDFile(DataFile):
         piece._t_start = (2 * pause + 10**12) // (2 * 10**12)
         return piece
 
-    def _pieces_of(self, paths: Sequence[str | Path]) -> "list[MCDFile]":
-        """Return the stretches of files, each file from the end of the one before."""
-        pieces: list[MCDFile] = []
-        for path in paths:
-            file_start = pieces[-1].t_stop if pieces else 0
-            for piece in type(self)(path, dict(self._given)).streams:
-                piece._file_start = file_start
-                piece._t_start = file_start + piece.t_start
-                pieces.append(piece)
-        return pieces
-
     def read_events(self) -> dict[str, Events]:
         """Return spikes, triggers and digital states; see `circus_io.Events`.
 
@@ -183,16 +171,23 @@ class MCDFile(DataFile):
         cutout. A trigger has the count that the converter, or the port, showed. An
         event of a digital stream is a new state of it, counted from 0.
         """
-        files = {(part.file_name, part._file_start): part for part in self.streams}
-        return join_events([file._read_file_events() for file in files.values()])
-
-    def _read_file_events(self) -> dict[str, Events]:
-        """Return the events of the file, on the clock of the recording."""
-        start_ns = self._file_start * 10**12 // self._rate_mhz
+        if self.stream_mode == "multi-files":
+            return super().read_events()
         with self._open_file() as file:
             n_bytes = file.seek(0, 2)
             header = read_header(file, n_bytes, self._short_name())
-            return read_events(file, header, n_bytes, self._origin_ns - start_ns)
+            return read_events(file, header, n_bytes, self._origin_ns)
+
+
+def _in_turn(files: Sequence[DataFile]) -> list[DataFile]:
+    """Return the stretches of files, each file from the end of the one before."""
+    pieces: list[DataFile] = []
+    for file in files:
+        file_start = pieces[-1].t_stop if pieces else 0
+        for piece in file.streams:
+            piece._t_start = file_start + piece.t_start
+            pieces.append(piece)
+    return pieces
 
 
 def _positions(stream: Stream) -> np.ndarray | None:

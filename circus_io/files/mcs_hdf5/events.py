@@ -14,7 +14,8 @@ from types import MappingProxyType
 import h5py
 import numpy as np
 
-from circus_io.events import Events
+from circus_io.errors import FormatError
+from circus_io.events import Events, in_order
 from circus_io.files.hdf5_access import read_whole, text
 from circus_io.files.mcs_hdf5.layout import column, gain_uv, numbered, recordings
 
@@ -40,7 +41,7 @@ def read_events(file: h5py.File, recording: str) -> dict[str, Events]:
     for group in recordings(file, recording).values():
         for name, events in _read_recording(group).items():
             found.setdefault(name, []).append(events)
-    return {name: _join(parts) for name, parts in found.items()}
+    return {name: in_order(parts) for name, parts in found.items()}
 
 
 def _read_recording(recording: h5py.Group) -> dict[str, Events]:
@@ -50,7 +51,7 @@ def _read_recording(recording: h5py.Group) -> dict[str, Events]:
             name = text(stream.attrs.get("Label", ""))
             if not name or name in found:
                 name = f"{kind}/Stream_{number}"
-            found[name] = _join(read(stream))
+            found[name] = in_order(read(stream))
     return found
 
 
@@ -83,10 +84,27 @@ def _read_cutouts(stream: h5py.Group) -> list[Events]:
         zero = int(channel["ADZero"])
         volts = (read_whole(samples).T - zero) * gain_uv(channel, stream.name)
         times_us = read_whole(stream[f"SegmentData_ts_{number}"]).reshape(-1)
+        n_before = _samples_before(info, channel, volts.shape[1])
         parts.append(
-            _events(times_us, text(channel["Label"]), waveforms=volts.astype("f4"))
+            _events(
+                times_us,
+                text(channel["Label"]),
+                waveforms=volts.astype("f4"),
+                n_before=np.full(len(times_us), n_before),
+            )
         )
     return parts
+
+
+def _samples_before(info: np.void, channel: np.void, n_samples: int) -> int:
+    """Return how many samples of a cutout are ahead of its time."""
+    before_us, tick_us = int(info["PreInterval"]), int(channel["Tick"])
+    if not 0 <= before_us <= n_samples * max(tick_us, 0):
+        raise FormatError(
+            f"a cutout of {n_samples} samples of {tick_us} µs cannot begin {before_us} "
+            "µs before its event"
+        )
+    return round(before_us / tick_us) if tick_us else 0
 
 
 def _sources(stream: h5py.Group) -> np.ndarray:
@@ -119,34 +137,5 @@ def _entities(
     return found
 
 
-def _events(
-    times_us: np.ndarray,
-    label: str,
-    values: np.ndarray | None = None,
-    waveforms: np.ndarray | None = None,
-) -> Events:
-    return Events(times_us * 1e-6, (label,) * len(times_us), values, waveforms)
-
-
-def _join(parts: list[Events]) -> Events:
-    """Return the events of several entities in the order of time."""
-    if not parts:
-        return Events(np.zeros(0))
-    times_s = np.concatenate([part.times_s for part in parts])
-    order = np.argsort(times_s, kind="stable")
-    labels = [label for part in parts for label in part.labels]
-    return Events(
-        times_s[order],
-        tuple(labels[place] for place in order),
-        _stack([part.values for part in parts], order),
-        _stack([part.waveforms for part in parts], order),
-    )
-
-
-def _stack(parts: list[np.ndarray | None], order: np.ndarray) -> np.ndarray | None:
-    """Return one array in the given order; None unless all parts have equal rows."""
-    if any(part is None for part in parts):
-        return None
-    if len({part.shape[1:] for part in parts}) > 1:
-        return None
-    return np.concatenate(parts)[order]
+def _events(times_us: np.ndarray, label: str, **arrays: np.ndarray) -> Events:
+    return Events(times_us * 1e-6, (label,) * len(times_us), **arrays)

@@ -105,5 +105,7 @@ class MCSHDF5File(PartedFile):
         FormatError
             One of them is not what the layout says.
         """
+        if self.stream_mode == "multi-files":
+            return super().read_events()
         with open_hdf5(self.file_name) as file, hdf5_failures(self._short_name()):
             return read_events(file, self.params["recording_number"])

@@ -300,7 +300,7 @@ class NeoFile(DataFile):
 
     def read_events(self) -> dict[str, Events]:
         """Return events, epochs (`values`: durations, s) and spikes of the file."""
-        if self.is_stream and self.stream_mode == "multi-files":
+        if self.stream_mode == "multi-files":
             return super().read_events()
         clock = [
             (

@@ -144,6 +144,16 @@ def test_plexon_spikes_and_events(tmp_path):
     np.testing.assert_allclose(found["sig001 ch1#2"].times_s, [0.02])
 
 
+def test_events_of_several_files_are_on_one_clock(tmp_path):
+    for number in range(2):
+        content = plx_bytes(X, spikes=[(400, 1)], events=[600])
+        (tmp_path / f"rec_{number}.plx").write_bytes(content)
+    recording = open_recording(tmp_path / "rec_0.plx", stream_mode="multi-files")
+    second_s = len(X) / recording.sampling_rate
+    times_s = recording.read_events()["Strobed"].times_s
+    np.testing.assert_allclose(times_s, [0.015, second_s + 0.015])
+
+
 def test_a_file_of_spikes_alone_says_so(tmp_path):
     path = tmp_path / "a.plx"
     path.write_bytes(plx_bytes(X[:0, :0], spikes=[(400, 1)]))
