@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from circus_cli.console import StepProgress, logs_muted, say, say_error
+from circus_cli.console import StepProgress, say, say_error
 from circus_cli.errors import UsageError, as_input_error
 from circus_cli.request import Request
 from circus_cli.summary import say_summary
@@ -66,6 +66,8 @@ class Job:
         The recording; several files are its streams, in this order.
     parameters : circus_io.params.Parameters
     probe : circus_io.probe.Probe
+    recording : DataFile
+        Its header is read, once for all ranks; closed.
     output_dir : Path
         Where results go; may not exist yet.
     """
@@ -73,6 +75,7 @@ class Job:
     files: tuple[Path, ...]
     parameters: Parameters
     probe: Probe
+    recording: DataFile
     output_dir: Path
 
     @property
@@ -105,12 +108,11 @@ def prepare(request: Request) -> Job:
     refuse_probes(files, parameters.data.mapping)
     probe = read_probe(parameters.data.mapping)
     probe.without(parameters.detection.dead_channels)  # refuses what does not exist
-    # what opening has to say, it says when the work begins
-    with logs_muted(), open_job_recording(files, parameters) as recording:
+    with open_job_recording(files, parameters) as recording:
         probe.check(recording.nb_channels)
     output_dir = _output_dir(request, files[0], parameters)
     _check_writable(output_dir)
-    return Job(files, parameters, probe, output_dir)
+    return Job(files, parameters, probe, recording, output_dir)
 
 
 def _find_files(request: Request) -> tuple[Path, tuple[Path, ...]]:
@@ -224,11 +226,13 @@ def open_job_recording(files: Sequence[Path], parameters: Parameters) -> DataFil
 
 
 def _output_dir(request: Request, path: Path, parameters: Parameters) -> Path:
+    from sorting.results import result_folder
+
     if request.output_dir is not None:
         return request.output_dir
     if parameters.data.output_dir is not None:
         return parameters.data.output_dir / path.stem
-    return path.with_suffix("")
+    return result_folder(path)
 
 
 def _check_writable(folder: Path) -> None:
@@ -294,10 +298,8 @@ def _sort(comm: Any, job: Job, steps: Sequence[str] | None, quiet: bool) -> None
             say(notice)
         if not is_compiled():
             say(FIRST_RUN)
-    # a header that takes long to read is read once, and travels
-    opened = of_rank_0(comm, partial(open_job_recording, job.files, job.parameters))
     with (
-        opened as recording,
+        job.recording as recording,
         StepProgress(quiet=quiet) as progress,
         _failures_named(progress),
     ):

@@ -327,7 +327,7 @@ class DataFile(Recording):
 
     def _gain_of(self, nodes: Nodes | None) -> float | np.ndarray:
         nodes = self._nodes_read if nodes is None else nodes
-        if nodes is None or np.ndim(self.gain) == 0:
+        if nodes is None or np.size(self.gain) == 1:  # also a list of one
             return self.gain
         return self.gain[np.asarray(nodes, dtype=np.int64)]
 

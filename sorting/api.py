@@ -14,7 +14,7 @@ from sorting.checks import check_input
 from sorting.front_end import FrontEnd
 from sorting.lock import sole_run
 from sorting.pipeline import STEPS, Run
-from sorting.results import SUFFIX, Result, load_result
+from sorting.results import SUFFIX, Result, load_result, result_folder
 
 __all__ = ["open_front_end", "sort"]
 
@@ -135,6 +135,6 @@ def _paths(source, parameters, output_dir) -> tuple[Path, Path]:
     elif parameters.data.output_dir:
         folder = Path(parameters.data.output_dir) / name.stem
     else:
-        folder = name.with_suffix("")
+        folder = result_folder(name)
     variant = parameters.data.suffix or ""
     return folder / f"{name.stem}{variant}{SUFFIX}", folder / f"steps{variant}"

@@ -33,6 +33,7 @@ __all__ = [
     "load_result",
     "log_path",
     "read_origin",
+    "result_folder",
     "result_path",
     "write_log",
     "write_result",
@@ -236,7 +237,19 @@ def _check_range(name: str, values: np.ndarray, stop: int) -> None:
 def result_path(recording_path: str | Path) -> Path:
     """Return the default result file of ``rec.dat``: ``rec/rec.sorting.hdf5``."""
     recording_path = Path(recording_path)
-    return recording_path.with_suffix("") / f"{recording_path.stem}{SUFFIX}"
+    return result_folder(recording_path) / f"{recording_path.stem}{SUFFIX}"
+
+
+def result_folder(recording_path: Path) -> Path:
+    """Return the default folder of the results, beside the recording.
+
+    It is named as the file without its suffix; ``name.sorting`` where that is the
+    recording itself: a folder of raw data stays as it is.
+    """
+    folder = recording_path.with_suffix("")
+    if folder != recording_path:
+        return folder
+    return recording_path.with_name(f"{recording_path.name}.sorting")
 
 
 def log_path(path: str | Path) -> Path:

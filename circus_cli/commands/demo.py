@@ -151,7 +151,7 @@ def _generate(path: Path, quick: bool, seed: int) -> None:
 def _judge(recording_path: Path) -> int:
     """Compare the result with the truth, in a table and in a page."""
     from circus_cli.comparison import compare_with_truth
-    from circus_cli.job import open_job_recording, prepare
+    from circus_cli.job import prepare
     from circus_cli.report import write_report
     from circus_cli.request import Request
     from circus_io.synthetic import read_ground_truth
@@ -161,7 +161,7 @@ def _judge(recording_path: Path) -> int:
     job = prepare(Request(recording_path))
     result = load_result(job.result_path)
     table = compare_with_truth(truth.spike_times, truth.spike_units, result, truth.snr)
-    with open_job_recording(job.files, job.parameters) as recording:
+    with job.recording as recording:
         page = write_report(result, recording_path.parent, recording, table)
     _say_scores(table)
     _say_places(recording_path, job.result_path, page)

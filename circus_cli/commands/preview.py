@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from circus_cli.console import show
-from circus_cli.job import open_job_recording, prepare
+from circus_cli.job import prepare
 from circus_cli.request import Request
 
 __all__ = ["draw_preview"]
@@ -14,7 +14,7 @@ def draw_preview(request: Request, second: float) -> int:
     from circus_cli.preview import write_preview
 
     job = prepare(request)
-    with open_job_recording(job.files, job.parameters) as recording:
+    with job.recording as recording:
         path = job.output_dir / f"{job.recording_path.stem}.preview.png"
         write_preview(path, recording, job.probe, job.parameters, second)
     show(f"preview {path}")

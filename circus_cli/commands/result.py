@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from circus_cli.console import say, say_table, show
 from circus_cli.errors import UsageError, as_input_error
-from circus_cli.job import Job, open_job_recording, prepare
+from circus_cli.job import Job, prepare
 from circus_cli.request import Request
 from circus_cli.summary import say_result
 from circus_io.errors import CircusError
@@ -62,7 +62,8 @@ def _job(request: Request) -> Job | str:
     from sorting.results import SUFFIX
 
     path = request.path
-    if path.is_dir() or path.name.endswith(SUFFIX):
+    holds_it = path.is_dir() and any(path.glob(f"*{SUFFIX}"))
+    if holds_it or path.name.endswith(SUFFIX):
         return "that needs the recording; name it instead of its result"
     try:
         return prepare(request)
@@ -76,7 +77,7 @@ def _recording(job: Job | str) -> AbstractContextManager[Any]:
     if isinstance(job, str):
         say(f"the report shows no traces: {job}")
         return nullcontext()
-    return open_job_recording(job.files, job.parameters)
+    return job.recording
 
 
 def _unit_rows(result: Result) -> list[tuple]:

@@ -11,7 +11,7 @@ from circus_cli.commands.batch import run_batch
 from circus_cli.commands.formats import formats
 from circus_cli.commands.preview import draw_preview
 from circus_cli.commands.result import show_result
-from circus_cli.console import say
+from circus_cli.console import logs_muted, say
 from circus_cli.errors import UsageError
 from circus_cli.job import prepare, sort_on
 from circus_cli.launch import default_n_ranks, run_ranks
@@ -302,7 +302,8 @@ def run_sort(request: Request, n_ranks: int | None, hostfile: Path | None) -> in
 
 def _sort_elsewhere(request: Request, n_ranks: int, hostfile: Path | None) -> int:
     """Start ranks, and say what they found once all their output has come."""
-    job = prepare(request)
+    with logs_muted():  # the ranks say it
+        job = prepare(request)
     _check_hostfile(hostfile)
     status = run_ranks(n_ranks, request.arguments(n_ranks), hostfile)
     if status == 0 and not request.quiet:

@@ -388,3 +388,10 @@ def test_the_documented_places_of_arguments(tmp_path):
         Placed(tmp_path / "b", {"n_frames": 3}, True, "multi-files")
     with pytest.raises(RecordingNotFoundError, match="needs the path"):
         Placed(None, {"n_frames": 3})
+
+
+def test_a_list_of_one_gain_is_that_of_all_channels():
+    samples = np.arange(12, dtype=np.int16).reshape(3, 4)
+    recording = ArrayRecording(samples, 1000, gain=[0.5])
+    assert np.array_equal(recording[:, [3, 1]], samples[:, [3, 1]] * np.float32(0.5))
+    assert recording.channel_scale[0].tolist() == [0.5] * 4

@@ -84,6 +84,44 @@ def test_parameter_file_that_names_its_recording(circus, folder):
     assert (folder / "rec" / "rec.sorting.hdf5").is_file()
 
 
+IN_A_FOLDER = """
+from pathlib import Path
+import numpy as np
+from circus_io import DataFile
+
+class InAFolder(DataFile):
+    def _read_from_header(self):
+        with Path("headers.txt").open("a") as file:
+            file.write("read ")
+        self.samples = Path(self.file_name) / "samples.dat"
+        self._shape = (self.samples.stat().st_size // 8, 4)
+        return {"nb_channels": 4, "sampling_rate": 15000, "data_dtype": "<i2",
+                "dtype_offset": 0, "gain": 0.1}
+
+    def _own_files(self):
+        return [str(self.samples)]
+
+    def _read_frames(self, t_start, t_stop, nodes):
+        frames = np.memmap(self.samples, "<i2", "r").reshape(-1, 4)[t_start:t_stop]
+        return frames if nodes is None else frames[:, nodes]
+"""
+
+
+def test_recording_that_is_a_folder_stays_as_it_is(circus, folder):
+    (folder / "night").mkdir()
+    os.link(folder / "rec.dat", folder / "night" / "samples.dat")
+    (folder / "wrapper.py").write_text(IN_A_FOLDER)
+    text = (folder / "rec.params").read_text()
+    text = text.replace("= raw_binary", "= ./wrapper.py:InAFolder")
+    (folder / "night.params").write_text(text)
+    outcome = circus("night", "-c", "1")
+    assert outcome.status == 0, outcome.err
+    assert [path.name for path in (folder / "night").iterdir()] == ["samples.dat"]
+    assert (folder / "night.sorting" / "night.sorting.hdf5").is_file()
+    assert (folder / "headers.txt").read_text() == "read "  # once
+    assert "2 units" in circus("night", "-r").out
+
+
 def split(folder, pattern="part_{}.dat", n_parts=3):
     """Cut the recording into files of the same length; number 10 comes last."""
     parts = np.split(np.fromfile(folder / "rec.dat", "<i2"), n_parts)
