@@ -85,8 +85,12 @@ def write_open_ephys_binary(folder, raw, first_sample=0, events=()):
     return home / "structure.oebin"
 
 
-def write_continuous(path, samples, first_sample=0, bit_volts=0.195):
-    """Write a .continuous: 1024 bytes of text, records of 1024 big-endian int16."""
+def write_continuous(path, samples, first_sample=0, bit_volts=0.195, gaps=()):
+    """Write a .continuous: 1024 bytes of text, records of 1024 big-endian int16.
+
+    `gaps` are (record, frames that are lost ahead of it).
+    """
+    gaps = dict(gaps)
     header = (
         "header.format = 'Open Ephys Data Format'; \n"
         "header.version = 0.4; \n"
@@ -102,6 +106,7 @@ def write_continuous(path, samples, first_sample=0, bit_volts=0.195):
     with path.open("wb") as file:
         file.write(header.encode().ljust(1024))
         for start in range(0, len(samples), 1024):
+            first_sample += gaps.get(start // 1024, 0)
             file.write(struct.pack("<qHH", first_sample + start, 1024, 0))
             file.write(samples[start : start + 1024].astype(">i2").tobytes())
             file.write(bytes([0, 1, 2, 3, 4, 5, 6, 7, 8, 255]))

@@ -4,7 +4,9 @@ Each of them has a test against somebody else's numbers, and does no harm where 
 neo has it right.
 """
 
+import functools
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +118,54 @@ def _tdt(reader: Any) -> None:
                 _check_end(end, held, f"channel {channel} of segment {segment}")
 
 
+def _open_ephys(reader: Any) -> None:
+    """Make what lies between gaps segments; neo 0.14.6 fills the gaps with zeros.
+
+    A record of 1024 samples that one channel lacks is a gap of all.
+    """
+    if not reader._gap_mode:
+        return
+    pieces = [
+        (segment, piece)
+        for segment, channels in sorted(reader._sigs_memmap.items())
+        for piece in _between_gaps(channels)
+    ]
+    firsts = [piece[min(piece)]["timestamp"] for _, piece in pieces]
+    reader._sigs_memmap = dict(enumerate(piece for _, piece in pieces))
+    reader._sig_timestamp0 = {i: int(stamps[0]) for i, stamps in enumerate(firsts)}
+    reader._sig_length = {i: 1024 * len(stamps) for i, stamps in enumerate(firsts)}
+    reader._gap_mode = False
+    reader.header["nb_segment"] = [len(pieces)]
+    owners = [segment for segment, _ in pieces]
+    for name in ("_events_memmap", "_spikes_memmap"):
+        there = getattr(reader, name, {})
+        found = {i: there[owner] for i, owner in enumerate(owners) if owner in there}
+        setattr(reader, name, found)
+    for name in ("_first_spk_timestamps", "_last_spk_timestamps"):
+        if hasattr(reader, name):
+            setattr(reader, name, [getattr(reader, name)[owner] for owner in owners])
+
+
+def _between_gaps(channels: Mapping[int, np.ndarray]) -> list[dict[int, np.ndarray]]:
+    """Cut the records of all channels where one of them does not go on."""
+    stamps = [channel["timestamp"] for channel in channels.values()]
+    common = functools.reduce(np.intersect1d, stamps)
+    if not len(common):
+        raise FormatError("the channels were recorded at different times")
+    places = {
+        channel: np.searchsorted(own, common)
+        for channel, own in zip(channels, stamps, strict=True)
+    }
+    goes_on = np.diff(common) == 1024
+    for own in places.values():
+        goes_on &= np.diff(own) == 1
+    borders = [0, *(np.flatnonzero(~goes_on) + 1).tolist(), len(common)]
+    return [
+        {c: channels[c][own[first] : own[stop - 1] + 1] for c, own in places.items()}
+        for first, stop in pairwise(borders)
+    ]
+
+
 def _check_end(end: int, size: int, what: str) -> None:
     if end > size:
         raise FormatError(
@@ -128,6 +178,7 @@ REPAIRS: Mapping[str, Callable[[Any], None]] = {
     "EDFRawIO": _edf,
     "MEArecRawIO": _mearec,
     "MaxwellRawIO": _maxwell,
+    "OpenEphysRawIO": _open_ephys,
     "PlexonRawIO": _plexon,
     "TdtRawIO": _tdt,
 }

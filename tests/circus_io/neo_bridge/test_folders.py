@@ -1,5 +1,7 @@
 """Formats whose recording is a folder."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -145,6 +147,38 @@ def test_electrodes_go_before_other_inputs_and_volts_become_microvolts(tmp_path)
     assert recording.channel_labels == ("CH1", "CH2", "CH3", "CH4", "CH5")
     inputs = open_recording(tmp_path, stream="ADC")
     np.testing.assert_allclose(inputs[:][:, 0], X[:, 0] * 150.0, 1e-6)
+
+
+def test_gaps_of_open_ephys_are_borders_of_streams(tmp_path):
+    long = np.tile(X, (3, 1))  # 6 records
+    for channel, samples in enumerate(long.T):
+        path = tmp_path / f"100_CH{channel + 1}.continuous"
+        write_continuous(path, samples, 5000, gaps=[(2, 700), (5, 10**6)])
+    with open_recording(tmp_path) as recording:
+        spans = [(part.t_start, part.t_stop) for part in recording.streams]
+        assert spans == [(0, 2048), (2748, 5820), (1_005_820, 1_006_844)]
+        assert recording.duration == 6144
+        for part, first in zip(recording.streams, (0, 2048, 5120), strict=True):
+            expected = long[first : first + len(part)] * 0.195
+            np.testing.assert_allclose(part.read_chunk(0, 9999), expected, 1e-6)
+        middle = recording[3000:5000, [4, 0]]
+        np.testing.assert_allclose(middle, long[2300:4300, [4, 0]] * 0.195, 1e-6)
+        copy = pickle.loads(pickle.dumps(recording))
+    assert np.array_equal(copy[3000:5000, [4, 0]], middle)
+    copy.close()
+    (alone,) = open_recording(tmp_path, segment=1).streams
+    np.testing.assert_allclose(alone[:], long[2048:5120] * 0.195, 1e-6)
+
+
+def test_a_record_that_one_channel_lacks_is_a_gap_of_all(tmp_path):
+    long = np.tile(X, (3, 1))
+    write_continuous(tmp_path / "100_CH1.continuous", long[:, 0])
+    kept = np.delete(long[:, 1], slice(2048, 3072))
+    write_continuous(tmp_path / "100_CH2.continuous", kept, gaps=[(2, 1024)])
+    recording = open_recording(tmp_path)
+    spans = [(part.t_start, part.t_stop) for part in recording.streams]
+    assert spans == [(0, 2048), (3072, 6144)]
+    np.testing.assert_allclose(recording[3072:], long[3072:, :2] * 0.195, 1e-6)
 
 
 def test_the_xml_of_old_parameter_files_names_the_folder(tmp_path):
