@@ -24,6 +24,7 @@ __all__ = [
     "follow_each_other",
     "natural_key",
     "numbered_run",
+    "one_after_another",
     "path_list",
     "resolve_paths",
 ]
@@ -132,6 +133,18 @@ def follow_each_other(sources: "Sequence[DataFile]") -> None:
             source._t_start, source._t_stop = end, None
         source._update_table()
         end = source.t_stop
+
+
+def one_after_another(files: "Sequence[DataFile]") -> "list[DataFile]":
+    """Return the streams of all files; where a clock starts again, one follows."""
+    parts: list[DataFile] = []
+    for file in files:
+        behind = parts[-1].t_stop - file.t_start if parts else 0
+        for part in file.streams:
+            part._t_start = part.t_start + max(behind, 0)
+            part._update_table()
+        parts += file.streams
+    return parts
 
 
 def check_agreement(sources: "Sequence[DataFile]") -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from circus_io.datafile import DataFile
-from circus_io.streams import follow_each_other
+from circus_io.streams import follow_each_other, one_after_another
 
 __all__ = ["PartedFile", "Span"]
 
@@ -45,7 +45,7 @@ class PartedFile(DataFile):
     def set_streams(self, stream_mode: str) -> list[DataFile]:
         """Return the parts of this file, or of all ``multi-files``."""
         if stream_mode == "multi-files":
-            return _one_after_another(self._files_alone())
+            return one_after_another(self._files_alone())
         parts = [self._part(part) for part in self._parts]
         follow_each_other(parts)
         return parts
@@ -59,15 +59,3 @@ class PartedFile(DataFile):
         one._fill_from_header(one._become(part))
         one._resolve_dtype()
         return one
-
-
-def _one_after_another(files: Sequence[DataFile]) -> list[DataFile]:
-    """Return the parts of all files; where the clock starts again, one follows."""
-    parts: list[DataFile] = []
-    for file in files:
-        behind = parts[-1].t_stop - file.t_start if parts else 0
-        for part in file.streams:
-            part._t_start = part.t_start + max(behind, 0)
-            part._update_table()
-        parts += file.streams
-    return parts

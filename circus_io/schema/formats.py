@@ -6,7 +6,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from circus_io.scaling import sample_dtype
 from circus_io.schema.keys import Section, TypeName, key
-from circus_io.schema.types import lower
+from circus_io.schema.types import FilePath, lower
 
 __all__ = ["FormatFields"]
 
@@ -98,9 +98,9 @@ class FormatFields(Section):
     ncs_pattern: Annotated[str | None, TypeName("text")] = key(
         None, "Part of the names of the files to read (neuralynx).", used=True
     )
-    mapping_file: Annotated[str | None, TypeName("path")] = key(
-        None, "Text file with the files of one stream per line (neuralynx)."
+    mapping_file: FilePath = key(
+        None, "Text file with the files of one stream per line (neuralynx).", used=True
     )
     idx_mapping: Annotated[_Count | None, TypeName("whole number ≥ 0")] = key(
-        None, "Which line of the mapping file (neuralynx)."
+        None, "Which line of the mapping file (neuralynx).", used=True
     )

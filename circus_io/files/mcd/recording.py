@@ -4,7 +4,7 @@
 
 import copy
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,7 +20,7 @@ from circus_io.files.mcd.header import SIGNATURE, Header, Stream, read_header
 from circus_io.files.mcd.samples import MICROVOLTS, Scale, map_file, read_frames
 from circus_io.files.mcd.selection import select_stream
 from circus_io.indexing import Nodes, check_nodes
-from circus_io.streams import follow_each_other
+from circus_io.streams import follow_each_other, one_after_another
 
 __all__ = ["MCDFile"]
 
@@ -147,10 +147,9 @@ class MCDFile(DataFile):
         """Return the stretches between gaps, of this file or of several in turn."""
         if stream_mode == "single-file":
             pieces = [self._piece(stretch) for stretch in self._stretches]
-        else:
-            pieces = _in_turn(self._files_alone())
-        follow_each_other(pieces)
-        return pieces
+            follow_each_other(pieces)
+            return pieces
+        return one_after_another(self._files_alone())
 
     def _piece(self, stretch: Stretch) -> "MCDFile":
         """Return a stretch as a recording, at its time in the file."""
@@ -177,17 +176,6 @@ class MCDFile(DataFile):
             n_bytes = file.seek(0, 2)
             header = read_header(file, n_bytes, self._short_name())
             return read_events(file, header, n_bytes, self._origin_ns)
-
-
-def _in_turn(files: Sequence[DataFile]) -> list[DataFile]:
-    """Return the stretches of files, each file from the end of the one before."""
-    pieces: list[DataFile] = []
-    for file in files:
-        file_start = pieces[-1].t_stop if pieces else 0
-        for piece in file.streams:
-            piece._t_start = file_start + piece.t_start
-            pieces.append(piece)
-    return pieces
 
 
 def _positions(stream: Stream) -> np.ndarray | None:

@@ -22,10 +22,17 @@ def _class_of(row: NeoFormat) -> type[NeoFile]:
         "extension": row.suffixes,
         "verified": row.verified,
         "row": row,
-        "is_streamable": NeoFile.is_streamable[0 if row.is_numbered else 1 :],
+        "is_streamable": _stream_modes(row),
         "_default_values": defaults,
     }
     return type(row.reader.removesuffix("RawIO") + "File", (NeoFile,), members)
+
+
+def _stream_modes(row: NeoFormat) -> tuple[str, ...]:
+    modes = NeoFile.is_streamable[0 if row.is_numbered else 1 :]
+    folders = ("multi-folders",) if row.is_folder else ()
+    listed = ("mapping-file",) if "mapping_file" in (row.extra_fields or {}) else ()
+    return (*modes, *folders, *listed)
 
 
 for _row in CATALOGUE.values():

@@ -1,12 +1,14 @@
 """What neo has to be given to read a path: files, folders and options."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from circus_io.errors import FormatError
 from circus_io.files.neo_bridge.catalogue import NeoFormat
+from circus_io.files.neo_bridge.companions import files_of_line, lines_of
+from circus_io.files.neo_bridge.layout import count
 
 __all__ = ["WITH_GAPS", "arguments_of", "stream_in_name"]
 
@@ -73,9 +75,14 @@ def _neuralynx(path: Path, params: Mapping[str, Any]) -> dict[str, Any]:
 
     With a file, these are the files of the folder whose names differ from it only in a
     number at the end (CSC1, CSC2; not CSC1_0001, which is a later part of CSC1), or
-    hold ``ncs_pattern``; and the events.
+    hold ``ncs_pattern``, or stand in line ``idx_mapping`` of ``mapping_file``; and the
+    events.
     """
     pattern = str(params.get("ncs_pattern", ""))
+    listed = str(params.get("mapping_file", ""))
+    if listed:
+        chosen = _line(Path(listed), str(params.get("idx_mapping") or 0))
+        return _channels_and_events(chosen)
     if path.is_dir() and not pattern:
         return {"dirname": str(path)}
     folder = path if path.is_dir() else path.parent
@@ -87,6 +94,18 @@ def _neuralynx(path: Path, params: Mapping[str, Any]) -> dict[str, Any]:
         chosen = [file for file in files if _without_number(file) == head]
     if not chosen:
         raise FormatError(f"no .ncs file in {folder.name} has {pattern} in its name")
+    return _channels_and_events(chosen)
+
+
+def _line(mapping_file: Path, number: str) -> list[Path]:
+    """Return the files of a line of the list."""
+    lines = lines_of(mapping_file)
+    index = count(number, len(lines), "idx_mapping", mapping_file.name)
+    return files_of_line(lines[index], mapping_file.parent)
+
+
+def _channels_and_events(chosen: Sequence[Path]) -> dict[str, Any]:
+    folder = chosen[0].parent
     events = [file for file in folder.iterdir() if file.suffix.lower() == ".nev"]
     names = sorted((file.name for file in chosen), key=_by_number)
     return {

@@ -209,7 +209,7 @@ _ROWS = (
         text_with(b"Neuralynx Data File Header"),
         verified=True,
         is_folder=True,
-        extra_fields={"ncs_pattern": ""},
+        extra_fields={"ncs_pattern": "", "mapping_file": "", "idx_mapping": ""},
     ),
     NeoFormat(
         "neuroexplorer",

@@ -13,9 +13,10 @@ import numpy as np
 from circus_io.datafile import DataFile
 from circus_io.errors import FormatError
 from circus_io.events import Events
-from circus_io.files.neo_bridge.arguments import WITH_GAPS, arguments_of, stream_in_name
+from circus_io.files.neo_bridge.arguments import arguments_of, stream_in_name
 from circus_io.files.neo_bridge.buffers import OpenBuffer
 from circus_io.files.neo_bridge.catalogue import CATALOGUE, NeoFormat, find_format
+from circus_io.files.neo_bridge.companions import folders_beside, lines_of
 from circus_io.files.neo_bridge.events import read_neo_events
 from circus_io.files.neo_bridge.failures import named_neo_failures, say_reader
 from circus_io.files.neo_bridge.layout import (
@@ -28,7 +29,7 @@ from circus_io.files.neo_bridge.layout import (
 from circus_io.files.neo_bridge.reader import NeoReader
 from circus_io.files.neo_bridge.units import is_voltage
 from circus_io.indexing import Nodes
-from circus_io.streams import follow_each_other
+from circus_io.streams import follow_each_other, one_after_another
 
 __all__ = ["NeoFile"]
 
@@ -170,17 +171,7 @@ class NeoFile(DataFile):
             return in_file[0]
         if self.stream_mode is None:
             self.stream_mode, self.is_stream = "single-file", True
-        if self.stream_mode != "single-file":
-            raise FormatError(
-                f"{self._short_name()} holds {len(segments)} segments, with gaps "
-                "between them or as sweeps; a run of files takes one of each: choose "
-                f"with segment = 0, 1, ...{self._say_tolerance()}"
-            )
         return segments[0]
-
-    def _say_tolerance(self) -> str:
-        takes_it = self._format.reader in WITH_GAPS
-        return ", or bridge short gaps with gap_tolerance_ms" if takes_it else ""
 
     def _is_in_file(self, segment: Segment) -> bool:
         """Tell whether a segment may be what the given file holds.
@@ -277,13 +268,27 @@ class NeoFile(DataFile):
     # ----------------------------------------------------------------- streams, events
 
     def set_streams(self, stream_mode: str) -> list[DataFile]:
-        """Return the segments as streams for ``single-file``; see `DataFile`."""
+        """Return the segments of this file, or those of all files; see `DataFile`."""
         if stream_mode != "single-file":
-            return super().set_streams(stream_mode)
+            return one_after_another(self._files_alone())
         segments = [self._segment] if self.params["segment"] else self._layout.segments
         sources = [self._of_segment(segment, segments[0]) for segment in segments]
         follow_each_other(sources)
         return sources
+
+    def _files_alone(self) -> list[DataFile]:
+        """Return the files, folders or lines of the list as recordings of their own."""
+        path = Path(self.file_name)
+        if self.stream_mode == "multi-folders":
+            paths = folders_beside(self._format, path)
+            return [type(self)(path, dict(self._given)) for path in paths]
+        if self.stream_mode == "mapping-file":
+            lines = lines_of(Path(self.params["mapping_file"]))
+            return [
+                type(self)(path, {**self._given, "idx_mapping": str(number)})
+                for number in range(len(lines))
+            ]
+        return super()._files_alone()
 
     def _of_segment(self, segment: Segment, first: Segment) -> "NeoFile":
         """Return a source for a segment, which shares the reader."""
@@ -300,8 +305,8 @@ class NeoFile(DataFile):
 
     def read_events(self) -> dict[str, Events]:
         """Return events, epochs (`values`: durations, s) and spikes of the file."""
-        if self.stream_mode == "multi-files":
-            return super().read_events()
+        if self.stream_mode not in (None, "single-file"):
+            return self._events_of(self._files_alone(), self._sources)
         clock = [
             (
                 source._segment.index,

@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 
-from circus_io import FormatError, get_format, open_recording
+from circus_io import CircusError, FormatError, get_format, open_recording
 from circus_io.testing import DataFileContract
 from sorting.fingerprint import change_stamp
 from tests.writers.neo_folders import (
@@ -238,8 +238,9 @@ def test_a_folder_is_as_new_as_the_files_that_are_read(tmp_path):
 def test_gaps_are_borders_or_bridged_and_jitter_is_none(tmp_path):
     gaps = [(1, 1), (2, -1), (3, 5000)]  # µs before a record of 256 ms
     write_ncs(tmp_path / "CSC1.ncs", X[:, 0], gaps=gaps)
-    with pytest.raises(FormatError, match=r"2 segments.*gap_tolerance_ms"):
-        open_recording([tmp_path, tmp_path], "neuralynx")
+    twice = open_recording([tmp_path, tmp_path], "neuralynx")
+    spans = [(part.t_start, part.duration) for part in twice.streams]
+    assert spans == [(0, 1536), (1546, 512), (2058, 1536), (3604, 512)]
     parts = open_recording(tmp_path).streams
     assert [(part.t_start, part.duration) for part in parts] == [(0, 1536), (1546, 512)]
     np.testing.assert_allclose(parts[1][1546:][:, 0], X[1536:, 0] * -0.1, 1e-6)
@@ -247,6 +248,83 @@ def test_gaps_are_borders_or_bridged_and_jitter_is_none(tmp_path):
     np.testing.assert_allclose(bridged[:, 0], X[:, 0] * -0.1, 1e-6)
     with pytest.raises(FormatError, match="gap_tolerance_ms = -1: expected"):
         open_recording(tmp_path, gap_tolerance_ms=-1)
+
+
+# ------------------------------------------------- folders and lists of SpyKING CIRCUS
+
+
+@pytest.fixture
+def nights(tmp_path):
+    """Three folders of an experiment, of 512, 1024 and 1536 frames, and others."""
+    for number, stop in ((1, 512), (2, 1024), (10, 1536)):
+        folder = tmp_path / f"night {number}"
+        folder.mkdir()
+        for channel in range(2):
+            path = folder / f"CSC{channel}.ncs"
+            write_ncs(path, X[:stop, channel] + number, channel=channel)
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "night 3.txt").touch()
+    return tmp_path
+
+
+NIGHTS = np.concatenate([X[:s, :2] + n for n, s in ((1, 512), (2, 1024), (10, 1536))])
+
+
+@pytest.mark.parametrize("given", ["night 2", "night 2/CSC0.ncs"])
+def test_the_folders_beside_a_recording_are_its_streams(nights, given):
+    path = nights / given
+    recording = open_recording(path, "neuralynx", stream_mode="multi-folders")
+    assert [len(part) for part in recording.streams] == [512, 1024, 1536]
+    np.testing.assert_allclose(recording[:], NIGHTS * -0.1, 1e-5)
+    copy = pickle.loads(pickle.dumps(recording))
+    assert np.array_equal(copy[400:600], recording[400:600])
+
+
+def test_the_folders_of_open_ephys_are_streams(tmp_path):
+    for name, stop in (("a", 1024), ("b", 2048)):
+        (tmp_path / name).mkdir()
+        TestOpenEphys().write_file(tmp_path / name, X[:stop])
+    recording = open_recording(tmp_path / "a", stream_mode="multi-folders")
+    expected = np.concatenate([X[:1024], X])
+    np.testing.assert_allclose(recording[:], expected * 0.195, 1e-6)
+
+
+def test_a_list_of_files_has_a_stream_in_each_line(nights):
+    listed = nights / "files.txt"
+    last = nights / "night 10"
+    listed.write_text("night 1/CSC?.ncs\n\n" + f"{last.name}/CSC*.ncs\n")
+    (nights / "alone").mkdir()
+    for channel in range(2):
+        path = nights / "alone" / f"CSC{channel}.ncs"
+        path.write_bytes((last / path.name).read_bytes())
+    with listed.open("a") as file:
+        file.write("alone/CSC1.ncs alone/CSC0.ncs\n")
+    path = nights / "night 1" / "CSC0.ncs"
+    options = {"stream_mode": "mapping-file", "mapping_file": str(listed)}
+    recording = open_recording(path, "neuralynx", **options)
+    expected = np.concatenate([X[:512, :2] + 1, *[X[:1536, :2] + 10] * 2])
+    np.testing.assert_allclose(recording[:], expected * -0.1, 1e-5)
+    line = open_recording(path, mapping_file=str(listed), idx_mapping=1)
+    np.testing.assert_allclose(line[:], (X[:1536, :2] + 10) * -0.1, 1e-5)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "names no files"),
+        ("a/CSC9.ncs b.ncs", r"there is no CSC9\.ncs"),
+        ("night?2/CSC*.txt", "expected files of one folder"),
+        (b"\xff\xfe", "cannot read mapping_file"),
+    ],
+)
+def test_a_list_of_files_that_makes_no_sense_is_named(nights, text, words):
+    listed = nights / "files.txt"
+    listed.write_bytes(text if isinstance(text, bytes) else text.encode())
+    path = nights / "night 1" / "CSC0.ncs"
+    with pytest.raises(CircusError, match=words):
+        open_recording(
+            path, "neuralynx", stream_mode="mapping-file", mapping_file=str(listed)
+        )
 
 
 # --------------------------------------------------------------------------------- TDT
