@@ -11,6 +11,7 @@ import numpy as np
 
 from circus_io.datafile import DataFile
 from circus_io.errors import FormatError
+from circus_io.events import Events
 from circus_io.files.axes import Axes
 from circus_io.files.hdf5_access import (
     cache_bytes,
@@ -18,6 +19,7 @@ from circus_io.files.hdf5_access import (
     hdf5_failures,
     open_hdf5,
 )
+from circus_io.files.hdf5_description import Description, read_events, start_of
 from circus_io.streams import follow_each_other, natural_key
 
 __all__ = ["HDF5File"]
@@ -29,8 +31,9 @@ class HDF5File(DataFile):
     `h5_key` names a dataset. With ``stream_mode = single-file`` it may also name a
     group, all of whose datasets of numbers with two or three axes are streams, or hold
     ``*`` for part of a name (``recordings/*/data``); streams are in natural order.
-    `time_axis` is ``auto`` (the longest axis), 0, 1 or 2. One process writes: HDF5 has
-    no two writers.
+    `time_axis` is ``auto`` (the longest axis), 0, 1 or 2. What `circus convert` says
+    beside the samples is read: when each dataset starts, channels, events. One process
+    writes: HDF5 has no two writers.
     """
 
     description = "hdf5"
@@ -51,7 +54,11 @@ class HDF5File(DataFile):
                     "as a stream with stream_mode = single-file"
                 )
             self.keys = keys
-            return self._describe(file[keys[0]])
+            described = self._describe(file[keys[0]])
+            said = Description.of(file, described["nb_channels"])
+        self._channel_labels, self._metadata = said.labels, said.metadata
+        self._channel_positions = said.positions_um
+        return described
 
     def _describe(self, dataset: h5py.Dataset) -> Mapping[str, Any]:
         if dataset.dtype.kind not in "iuf":
@@ -63,6 +70,7 @@ class HDF5File(DataFile):
         check_chunks(dataset)
         self._axes = Axes.of(dataset.shape, self.params["time_axis"], where)
         self._shape = self._axes.shape
+        self._t_start = start_of(dataset, self.params["sampling_rate"])
         self._cache_bytes = cache_bytes(dataset, self._axes.time_axis)
         return {"nb_channels": self._axes.n_channels, "data_dtype": dataset.dtype.str}
 
@@ -115,6 +123,13 @@ class HDF5File(DataFile):
         ]
         follow_each_other(sources)
         return sources
+
+    def read_events(self) -> dict[str, Events]:
+        """Return the events that `circus convert` has written beside the samples."""
+        if self.stream_mode == "multi-files":
+            return super().read_events()
+        with open_hdf5(self.file_name) as file, hdf5_failures(self._short_name()):
+            return read_events(file)
 
     def _find_datasets(self, file: h5py.File) -> list[str]:
         """Return the names of the datasets that `h5_key` stands for."""

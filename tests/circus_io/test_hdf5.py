@@ -1,3 +1,5 @@
+import json
+
 import h5py
 import numpy as np
 import pytest
@@ -129,3 +131,79 @@ def test_the_cache_holds_a_row_of_chunks(tmp_path):
     with open_h5(path, "data") as recording:
         _, _, n_bytes, _ = recording.h5_file.id.get_access_plist().get_cache()
     assert n_bytes == 2 * 2000 * 512 * 2
+
+
+# --------------------------------------------------- what is said beside the samples
+
+
+@pytest.fixture
+def described(tmp_path):
+    """Two spans of 0.2 s of a recording, 5 s apart, as `circus convert` lays them out."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        for name, first, t_start in (("data/0", 0, 1000), ("data/1", 200, 6000)):
+            file[name] = X[first : first + 200]
+            attributes = {"t_start": t_start, "sampling_rate": 1000.0}
+            file[name].attrs.update(attributes)
+        file["channels/labels"] = ["A1", "B2", "C3", "D4", "E5", "F6"]
+        file["channels/positions_um"] = np.arange(12.0).reshape(6, 2)
+        file["metadata"] = json.dumps({"comment": "µ", "n": [1, 2]})
+        file["events/spikes/times_s"] = [1.25, 6.5]
+        file["events/spikes/labels"] = ["A1", "B2"]
+        file["events/spikes/waveforms"] = np.ones((2, 5), "f4")
+        file["events/spikes/n_before"] = [2, 2]
+    return path
+
+
+def test_spans_lie_where_they_say(described):
+    recording = open_h5(described, "data", stream_mode="single-file")
+    spans = [(part.t_start, part.t_stop) for part in recording.streams]
+    assert spans == [(1000, 1200), (6000, 6200)]
+    assert np.array_equal(recording[6000:6100, 3], X[200:300, 3])
+    assert open_h5(described, "data/1").t_start == 6000
+
+
+def test_channels_and_events_are_those_that_the_file_says(described):
+    recording = open_h5(described, "data", stream_mode="single-file")
+    assert recording.channel_labels == ("A1", "B2", "C3", "D4", "E5", "F6")
+    assert recording.channel_positions[5].tolist() == [10, 11]
+    assert recording.metadata == {"comment": "µ", "n": [1, 2]}
+    spikes = recording.read_events()["spikes"]
+    assert spikes.times_s.tolist() == [1.25, 6.5]
+    assert (spikes.labels, spikes.values) == (("A1", "B2"), None)
+    assert spikes.waveforms.shape == (2, 5)
+    assert spikes.n_before.tolist() == [2, 2]
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"t_start": 1000, "sampling_rate": 999.0},  # of another clock
+        {"t_start": 2.5, "sampling_rate": 1000.0},  # seconds, of another program
+        {"t_start": -1000, "sampling_rate": 1000.0},
+        {"t_start": 1000},
+        {"t_start": "soon", "sampling_rate": "fast"},
+    ],
+)
+def test_attributes_that_mean_something_else_are_left_alone(tmp_path, attributes):
+    path = make(tmp_path, data=X, channels__labels=np.arange(6), metadata=X)
+    with h5py.File(path, "r+") as file:
+        file["data"].attrs.update(attributes)
+        file["events"] = [1, 2, 3]
+    recording = open_h5(path, "data")
+    assert recording.t_start == 0
+    assert recording.channel_labels == ("0", "1", "2", "3", "4", "5")
+    assert (dict(recording.metadata), recording.read_events()) == ({}, {})
+
+
+def test_a_run_of_files_that_start_at_0_follows_in_turn(tmp_path, caplog):
+    for number in range(2):
+        with h5py.File(tmp_path / f"rec_{number}.h5", "w") as file:
+            file["data"] = X[:200]
+            file["data"].attrs.update({"t_start": 0, "sampling_rate": 1000.0})
+            file["events/mark/times_s"] = [0.1]
+    recording = open_h5(tmp_path / "rec_0.h5", "data", stream_mode="multi-files")
+    assert [part.t_start for part in recording.streams] == [0, 200]
+    times_s = recording.read_events()["mark"].times_s
+    np.testing.assert_allclose(times_s, [0.1, 0.3])
+    assert caplog.text == ""

@@ -67,6 +67,13 @@ def write_hdf5(folder: Path) -> list[Seed]:
     with h5py.File(folder / "streams.h5", "w") as file:
         for i in range(3):
             file[f"group/{i}"] = counts[: 50 * (i + 1)]
+            attributes = {"t_start": 1000 * i, "sampling_rate": 20000.0}
+            file[f"group/{i}"].attrs.update(attributes)
+        file["channels/labels"] = ["a", "b", "c"]
+        file["channels/positions_um"] = np.zeros((3, 2))
+        file["metadata"] = '{"comment": "none"}'
+        file["events/marks/times_s"] = [0.01, 0.02]
+        file["events/marks/labels"] = ["on", "off"]
     params = {"h5_key": "group", "sampling_rate": 20000, "stream_mode": "single-file"}
     return [*seeds, Seed(folder / "streams.h5", params)]
 

@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
+import circus_io
 from circus_io import ArrayRecording, Events, FormatError, JoinedRecording
 from circus_io.conversion import Target, convert, selection
 from circus_io.conversion import target as target_module
@@ -92,6 +93,18 @@ def test_hdf5_keeps_the_start_of_each_span(spans, tmp_path):
     with h5py.File(tmp_path / "a.h5") as file:
         starts = [file[f"data/{i}"].attrs["t_start"] for i in range(2)]
     assert starts == [0, 9000]
+
+
+def test_what_is_converted_reads_as_it_was(spans, tmp_path):
+    report = convert(spans, tmp_path / "a.h5", t_start=1000, t_stop=11_000)
+    with circus_io.open_recording(report.path, **report.reading) as recording:
+        bounds = [(part.t_start, part.t_stop) for part in recording.streams]
+        assert bounds == [(1000, 1500), (9000, 11_000)]
+        assert recording.channel_labels == LABELS
+        assert np.array_equal(recording.channel_positions, POSITIONS_UM)
+        assert recording.metadata["comment"] == "µ"
+        times_s = recording.read_events()["trigger_0"].times_s
+        assert times_s.tolist() == [0.05, 0.05, 0.3, 0.3]  # of both recordings
 
 
 def test_hdf5_with_thousands_of_channels_and_much_metadata(tmp_path):
