@@ -138,7 +138,7 @@ def test_the_cache_holds_a_row_of_chunks(tmp_path):
 
 @pytest.fixture
 def described(tmp_path):
-    """Two spans of 0.2 s of a recording, 5 s apart, as `circus convert` lays them out."""
+    """Two spans of 0.2 s, 5 s apart, as `circus convert` lays them out."""
     path = tmp_path / "a.h5"
     with h5py.File(path, "w") as file:
         for name, first, t_start in (("data/0", 0, 1000), ("data/1", 200, 6000)):
