@@ -12,6 +12,7 @@ import circus_io
 from circus_io import FormatError, open_recording
 from circus_io.conversion import convert
 from circus_io.files.mcd import MCDFile
+from circus_io.files.mcd.samples import Scale
 from circus_io.testing import DataFileContract
 from tests.writers.mcd import (
     START_NS,
@@ -562,3 +563,13 @@ def test_a_conversion_keeps_the_counts(tmp_path):
     converted = np.load(tmp_path / "a.npy")
     assert converted.dtype == np.uint16
     assert np.array_equal(converted, counts)
+
+
+@pytest.mark.parametrize(
+    "gain", [125.0, 1 / 8, 0.1, 5 / 48, -1 / 3, 1.2345678901, 1e-14, 1e-40, 9e14]
+)
+@pytest.mark.parametrize("zero", [0, 2048, 32768])
+def test_each_count_is_rounded_once_whatever_the_gain(gain, zero):
+    counts = np.arange(2**16, dtype="<u2")
+    expected = ((counts.astype(np.float64) - zero) * gain).astype(np.float32)
+    assert np.array_equal(Scale.of(zero, gain).traces(counts), expected)

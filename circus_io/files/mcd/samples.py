@@ -36,16 +36,17 @@ class Scale:
         Count of 0 µV.
     gain : float
         µV per count.
-    ratio : (int, int) or None
-        Two integers whose quotient is the gain. Where the first is small the product
-        with it is exact, and the division rounds: float32 then does what otherwise
-        needs float64, at twice the speed. Ranges and amplifications of converters are
-        round numbers, so that most gains are such quotients.
+    ratio : (float, float) or None
+        Two float32 numbers whose quotient is the gain, if float32 suffices to give
+        what otherwise needs float64, at half the speed: the product with the first is
+        exact, and only the division rounds; or there is only one of both. Ranges and
+        amplifications of converters are round numbers, so that nearly all gains are
+        such quotients.
     """
 
     zero: int
     gain: float
-    ratio: tuple[int, int] | None = None
+    ratio: tuple[float, float] | None = None
 
     @classmethod
     def of(cls, zero: int, gain: float) -> "Scale":
@@ -59,10 +60,15 @@ class Scale:
         if not 0 < abs(gain) < LARGEST_GAIN:
             raise FormatError(f"{gain} µV per count are no gain; the file is damaged")
         exact = cls(zero, gain)
+        expected = exact.traces(COUNTS)
         nearest = Fraction(gain).limit_denominator(2**24)
-        quick = cls(zero, gain, nearest.as_integer_ratio())
-        right = np.array_equal(quick.traces(COUNTS), exact.traces(COUNTS))
-        return quick if right else exact
+        for ratio in ((gain, 1.0), (1.0, 1 / gain), nearest.as_integer_ratio()):
+            quick = cls(zero, gain, ratio)
+            with np.errstate(over="ignore", invalid="ignore"):  # 1 / gain
+                right = np.array_equal(quick.traces(COUNTS), expected)
+            if right:
+                return quick
+        return exact
 
     def traces(self, counts: np.ndarray) -> np.ndarray:
         """Return counts as a new array in µV, float32 of the same shape."""
@@ -78,8 +84,11 @@ class Scale:
             np.multiply(
                 traces, self.gain, out=traces, dtype=np.float64, casting="unsafe"
             )
-        else:
+            return
+        # each is a pass over the block; a division takes as long as two products
+        if self.ratio[0] != 1:
             traces *= self.ratio[0]
+        if self.ratio[1] != 1:
             traces /= self.ratio[1]
 
 

@@ -177,7 +177,8 @@ def frame_us(sampling_rate: float) -> int:
         raise FormatError(
             f"sampling_rate = {sampling_rate} Hz: MCS HDF5 holds rates of which a "
             "frame lasts a whole number of µs, such as 10000, 20000, 25000, 40000 and "
-            "50000; write another format, or resample"
+            "50000 Hz, for `Tick` is an integer; hdf5, nwb, zarr, numpy and raw_binary "
+            "hold any rate"
         )
     return tick_us
 
