@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 
 from circus_io.errors import CircusError, FormatError, NotWritableError
+from circus_io.files.global_heap import check_heaps
 from circus_io.files.superblock import MendedFile
 
 __all__ = [
@@ -85,6 +86,7 @@ def open_hdf5(path: str, mode: str = "r", **options: Any) -> h5py.File:
     """
     try:
         try:
+            check_heaps(path)
             return h5py.File(path, mode, **options)
         except OSError as error:
             marks = ("already open for", "truncated file")

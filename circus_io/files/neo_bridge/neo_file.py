@@ -13,6 +13,7 @@ import numpy as np
 from circus_io.datafile import DataFile
 from circus_io.errors import FormatError
 from circus_io.events import Events
+from circus_io.files.global_heap import check_heaps
 from circus_io.files.neo_bridge.arguments import arguments_of, stream_in_name
 from circus_io.files.neo_bridge.buffers import OpenBuffer
 from circus_io.files.neo_bridge.catalogue import CATALOGUE, NeoFormat, find_format
@@ -80,6 +81,8 @@ class NeoFile(DataFile):
         path = Path(self.file_name)
         row = self._find_format(path)
         self._format_name = row.name
+        if path.is_file():
+            check_heaps(self.file_name)  # neo opens HDF5 itself
         arguments = arguments_of(row, path, self.params)
         self._neo = NeoReader(row, arguments, self.file_name)
         with self._neo as reader, named_neo_failures(row.reader, self.file_name):
