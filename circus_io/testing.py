@@ -18,7 +18,7 @@ array and what the wrapper reads.
 # ruff: noqa: D102 -- a test's name is its documentation
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -40,10 +40,32 @@ __all__ = ["DataFileContract"]
 
 N_FRAMES = 1013  # prime: no chunk size divides it
 N_CHANNELS = 5
+DOES_NOT_APPLY = "does not apply to the format"  # in the place of a test
+
+
+def _only(applies: Callable[[type], bool]) -> Callable[[Any], Any]:
+    """Mark a test that applies to some formats; others do not have it at all."""
+
+    def mark(test: Any) -> Any:
+        test.conditions = (*getattr(test, "conditions", ()), applies)
+        return test
+
+    return mark
+
+
+_written = _only(lambda cls: cls.wrapper.is_writable)
+_in_runs = _only(
+    lambda cls: cls.is_numbered and "multi-files" in cls.wrapper.is_streamable
+)
+_of_integers = _only(lambda cls: np.dtype(cls.dtype).kind != "f")
 
 
 class DataFileContract:
     """What every `DataFile` does, as tests.
+
+    A test of what a format cannot do, such as writing, is not collected for it, if
+    `wrapper` is set in the body of the class. A test that makes no sense for a format
+    is left out by ``test_... = None``.
 
     Attributes
     ----------
@@ -59,6 +81,8 @@ class DataFileContract:
         The format holds a multiple of so many frames.
     any_case : bool
         The suffix may be in capitals.
+    is_numbered : bool
+        The names of files may end in _0, _1, ... before their suffix.
     """
 
     wrapper: ClassVar[type[DataFile]]
@@ -68,6 +92,17 @@ class DataFileContract:
     holds_no_frames: ClassVar[bool] = True
     block_frames: ClassVar[int] = 1
     any_case: ClassVar[bool] = True
+    is_numbered: ClassVar[bool] = True
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        """Leave out the tests that do not apply to the format."""
+        super().__init_subclass__(**keywords)
+        for name, test in vars(DataFileContract).items():
+            conditions = getattr(test, "conditions", ())
+            is_own = getattr(cls, name) not in (test, DOES_NOT_APPLY)
+            if conditions and not is_own and hasattr(cls, "wrapper"):
+                applies = all(condition(cls) for condition in conditions)
+                setattr(cls, name, test if applies else DOES_NOT_APPLY)
 
     def write_file(self, path: Path, raw: np.ndarray) -> Mapping[str, Any]:
         """Write `raw` (n_frames, n_channels) to `path`, without the wrapper.
@@ -314,9 +349,8 @@ class DataFileContract:
         _equal(recording.get_snippet(self.n_frames - 5, 10), expected[-5:])
         _equal(recording.get_snippet(-5, 10), expected[:5])
 
+    @_only(lambda cls: "gain" in cls.wrapper._default_values)
     def test_a_gain_per_channel_goes_with_its_channel(self, tmp_path, raw, expected):
-        if "gain" not in self.wrapper._default_values:
-            pytest.skip("the format reads its gain from the header, or fixes it")
         path = self.path(tmp_path)
         gains = np.arange(1, N_CHANNELS + 1) / 4
         params = {**self.write_file(path, raw), "gain": gains}
@@ -325,11 +359,16 @@ class DataFileContract:
             _equal(recording[:], wanted)
             _equal(recording[:20, [3, 0, 3]], wanted[:20][:, [3, 0, 3]])
 
-    @pytest.mark.parametrize("shape", [(0, 3), (1, 1), (1, 4), (400, 1)])
+    @_only(lambda cls: cls.holds_no_frames)
+    def test_a_recording_may_have_no_frames(self, tmp_path):
+        self._check_tiny(tmp_path, (0, 3))
+
+    @pytest.mark.parametrize("shape", [(1, 1), (1, 4), (400, 1)])
     def test_tiny_recordings(self, tmp_path, shape):
+        self._check_tiny(tmp_path, shape)
+
+    def _check_tiny(self, tmp_path, shape):
         raw = self.make_raw(*shape)
-        if not self.holds_no_frames and not len(raw):
-            pytest.skip("the format holds at least one frame")
         with self.make_recording(tmp_path, raw) as recording:
             assert recording.shape == raw.shape
             _equal(recording[:], self.expect(raw))
@@ -366,9 +405,9 @@ class DataFileContract:
 
     # ------------------------------------------------------------------------- streams
 
+    @_in_runs
     @pytest.mark.parametrize("n_streams", [1, 2, 3])
     def test_a_numbered_run_is_one_recording(self, tmp_path, n_streams):
-        self._needs("multi-files")
         recording, expected = self.make_streams(tmp_path, n_streams)
         with recording:
             assert recording.nb_streams == len(recording.streams) == n_streams
@@ -382,8 +421,8 @@ class DataFileContract:
             assert source.t_start <= chunk.t_start + before
             assert chunk.t_stop + after <= source.t_stop
 
+    @_in_runs
     def test_streams_count_chunks_and_snippets_globally(self, tmp_path):
-        self._needs("multi-files")
         recording, expected = self.make_streams(tmp_path, 2)
         n_chunks, _ = recording.analyze(150)
         border = recording.streams[0].duration
@@ -401,8 +440,8 @@ class DataFileContract:
         assert (starts, ends) == ([0, n_first], [n_first - 1, n_chunks - 1])
         recording.close()
 
+    @_in_runs
     def test_other_files_of_the_folder_are_left_alone(self, tmp_path):
-        self._needs("multi-files")
         for stem in ("rec_3", "other_1", "rec"):
             self.write_file(self.path(tmp_path, stem), self.make_raw(9))
         recording, expected = self.make_streams(tmp_path, 2)
@@ -420,8 +459,8 @@ class DataFileContract:
         with self.wrapper(paths, params) as recording:
             _equal(recording[:], self.expect(np.concatenate(parts)))
 
+    @_in_runs
     def test_a_name_without_number_is_no_run(self, tmp_path, raw):
-        self._needs("multi-files")
         path = self.path(tmp_path, "plain")
         params = self.write_file(path, raw)
         with pytest.raises(StreamError, match="_<number>"):
@@ -433,8 +472,8 @@ class DataFileContract:
         with pytest.raises(StreamError, match="no stream mode one-by-one"):
             self.wrapper(path, params, stream_mode="one-by-one")
 
+    @_in_runs
     def test_streams_pickle(self, tmp_path):
-        self._needs("multi-files")
         recording, expected = self.make_streams(tmp_path, 2)
         with recording:
             copy = pickle.loads(pickle.dumps(recording))
@@ -451,8 +490,8 @@ class DataFileContract:
         with pytest.raises((CircusError, ValueError)):
             recording.set_data(0, np.zeros((1, N_CHANNELS), np.float32))
 
+    @_written
     def test_what_was_written_is_read(self, recording, expected):
-        self._needs_writing()
         new = self.expect(self.make_raw(101, seed=5))
         wanted = expected.copy()
         wanted[50:151] = new
@@ -463,8 +502,8 @@ class DataFileContract:
         _equal(copy[:], wanted)
         assert recording.n_clipped == 0
 
+    @_written
     def test_writing_leaves_the_array_of_the_caller(self, recording):
-        self._needs_writing()
         block = self.expect(self.make_raw(20, seed=6))
         block.flags.writeable = False
         before = block.copy()
@@ -472,10 +511,9 @@ class DataFileContract:
             recording.set_data(0, block)
         assert np.array_equal(block, before)
 
+    @_written
+    @_of_integers
     def test_integers_round_half_to_even_and_saturate(self, recording):
-        self._needs_writing()
-        if np.dtype(self.dtype).kind == "f":
-            pytest.skip("the samples are not integers")
         # a half survives the gain only if that is a power of two
         exact = np.frexp(self.gain)[0] == 0.5
         halves = [0.5, 1.5, 2.5, 3.5, 4.5] if exact else [0.4, 1.6, 2.4, 3.6, 4.4]
@@ -491,8 +529,8 @@ class DataFileContract:
         assert np.allclose(written[1][:3], ends, rtol=1e-6, atol=0.01)
         assert recording.n_clipped == 3
 
+    @_written
     def test_a_block_must_lie_inside(self, recording):
-        self._needs_writing()
         block = np.zeros((10, N_CHANNELS), np.float32)
         with recording.open("r+"):
             for time in (-1, self.n_frames - 9, self.n_frames + 10):
@@ -501,9 +539,9 @@ class DataFileContract:
             with pytest.raises(ChunkError, match="shape"):
                 recording.set_data(0, block[:, 1:])
 
+    @_written
+    @_in_runs
     def test_a_block_is_split_between_streams(self, tmp_path):
-        self._needs_writing()
-        self._needs("multi-files")
         recording, expected = self.make_streams(tmp_path, 2)
         new = self.expect(self.make_raw(40, seed=7))
         expected[380:420] = new
@@ -511,14 +549,6 @@ class DataFileContract:
             recording.set_data(380, new)
         _equal(recording[:], expected)
         recording.close()
-
-    def _needs(self, stream_mode: str) -> None:
-        if stream_mode not in self.wrapper.is_streamable:
-            pytest.skip(f"the format has no {stream_mode} streams")
-
-    def _needs_writing(self) -> None:
-        if not self.wrapper.is_writable:
-            pytest.skip("the format is only read")
 
 
 def _equal(traces: np.ndarray, expected: np.ndarray) -> None:

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,24 @@ def _absent(what: str) -> None:
     if os.environ.get("CIRCUS_REQUIRE_ALL") == "1":
         pytest.fail(f"{reason}, and CIRCUS_REQUIRE_ALL=1 allows no skip", pytrace=False)
     pytest.skip(reason)
+
+
+@pytest.fixture
+def nobody():
+    """Be a user who may not write everywhere, for as long as a block lasts."""
+
+    @contextmanager
+    def nobody():
+        if os.geteuid():
+            yield
+            return
+        os.setresuid(65534, 65534, 0)
+        try:
+            yield
+        finally:
+            os.setresuid(0, 0, 0)
+
+    return nobody
 
 
 @pytest.fixture

@@ -78,8 +78,8 @@ class TestARFWithUnits(TestARF):
         self.write_file(tmp_path / "a.arf", raw)
         assert open_recording(tmp_path / "a.arf").gain.tolist() == [1000.0] * 5
 
-    def test_a_gain_per_channel_goes_with_its_channel(self, tmp_path, raw):
-        pytest.skip("the units of the file go before what the user says")
+    # the units of the file go before what the user says
+    test_a_gain_per_channel_goes_with_its_channel = None
 
 
 class TestARFInOneDataset(TestARF):

@@ -5,7 +5,6 @@ import json
 import os
 import pickle
 import tempfile
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -430,24 +429,6 @@ def test_a_folder_in_the_way_stays(recording, tmp_path):
 def test_a_folder_that_is_not_there(recording, tmp_path):
     with pytest.raises(NotWritableError, match="there is no folder"):
         convert(recording, tmp_path / "none" / "a.npy")
-
-
-@pytest.fixture
-def nobody():
-    """Be a user who may not write everywhere, for as long as a block lasts."""
-
-    @contextmanager
-    def nobody():
-        if os.geteuid():
-            yield
-            return
-        os.setresuid(65534, 65534, 0)
-        try:
-            yield
-        finally:
-            os.setresuid(0, 0, 0)
-
-    return nobody
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")

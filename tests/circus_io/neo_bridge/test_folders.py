@@ -342,8 +342,8 @@ class TestTDT(FolderContract):
     def samples_file(self, path):
         return path / "Block-1" / f"{path.name}_Block-1.tev"
 
-    def test_another_extension_is_refused_in_any_case(self, tmp_path, raw):
-        pytest.skip("the files of a block repeat the name of their tank")
+    # the files of a block repeat the name of their tank
+    test_another_extension_is_refused_in_any_case = None
 
 
 def test_a_tank_a_block_and_a_file_of_it_open(tmp_path):

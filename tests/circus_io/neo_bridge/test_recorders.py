@@ -60,14 +60,7 @@ class TestIntanFilePerSignal(TestIntan):
         with pytest.raises(FormatError, match=r"neo .*IntanRawIO.*cannot read info"):
             self.wrapper(self.path(tmp_path), params)
 
-    def make_streams(self, folder, n_streams):
-        pytest.skip("each recording has a folder, and the name is always info.rhd")
-
-    def test_a_name_without_number_is_no_run(self, tmp_path, raw):
-        self.make_streams(tmp_path, 1)
-
-    def test_other_files_of_the_folder_are_left_alone(self, tmp_path):
-        self.make_streams(tmp_path, 1)
+    is_numbered = False  # each recording has a folder, and the name is always info.rhd
 
 
 def test_the_amplifier_goes_before_auxiliary_inputs(tmp_path):

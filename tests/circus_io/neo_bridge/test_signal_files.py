@@ -90,8 +90,8 @@ class TestBrainVision(WithNeighbour):
 class TestVectorizedBrainVision(TestBrainVision):
     orientation = "VECTORIZED"
 
-    def test_a_truncated_file_gives_its_whole_frames_or_an_error(self, tmp_path, raw):
-        pytest.skip("nothing but the size says how long a channel is")
+    # nothing but the size says how long a channel is
+    test_a_truncated_file_gives_its_whole_frames_or_an_error = None
 
 
 def test_markers_count_frames(tmp_path):
