@@ -28,11 +28,22 @@ def run(*arguments):
     )
 
 
+@pytest.fixture(scope="module")
+def fuzzed():
+    """Damage some files of each format, in one process: starting costs as much."""
+    return run("-m", "tests.fuzz", "--count", 20)
+
+
 @pytest.mark.parametrize("name", sorted(FORMATS))
-def test_damaged_files_end_in_values_or_in_our_errors(name):
-    done = run("-m", "tests.fuzz", "--format", name, "--count", 50)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert " 0 found" in done.stdout
+def test_damaged_files_end_in_values_or_in_our_errors(fuzzed, name):
+    # not at the start of a line: what a library prints may be ahead; with the corpus
+    # there are a few more than were asked for
+    summary = rf"\b{name}: 2\d damaged files: \d+ read, \d+ refused, 0 found"
+    assert re.search(summary, fuzzed.stdout), fuzzed.stdout + fuzzed.stderr
+
+
+def test_nothing_else_came_of_it(fuzzed):
+    assert fuzzed.returncode == 0, fuzzed.stdout + fuzzed.stderr
 
 
 # ------------------------------------------------------------ the fuzzing is fuzzing
