@@ -130,8 +130,11 @@ class Source:
 
     def _open_by_content(self, files: Sequence[Path]) -> DataFile:
         import circus_io
+        from circus_io.conversion.report import reading_of
 
         values: dict[str, Any] = self.values()
+        if len(files) == 1 and "file_format" not in values:
+            values = {**reading_of(files[0]), **values}
         file_format = values.pop("file_format", None)
         stream_mode = values.pop("stream_mode", None)
         path = list(files) if len(files) > 1 else files[0]

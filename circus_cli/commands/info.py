@@ -124,8 +124,10 @@ def _guess(source: Source, error: CircusError, as_json: bool) -> int:
 
 
 def _say_summary(summary: dict[str, Any]) -> None:
-    show("\n".join(f"{name:<11} {text}" for name, text in _facts(summary)))
-    _say_channels(summary["channels"])
+    facts = _facts(summary)
+    width = max(11, *(len(name) for name, _ in facts))
+    show("\n".join(f"{name:<{width}} {text}" for name, text in facts))
+    _say_channels(summary["channels"], _unit(summary["metadata"].get("units")))
     for finding in summary["findings"]:
         advice = f"; {finding['advice']}" if finding["advice"] else ""
         show(f"{finding['verdict']:<12}{finding['text']}{advice}")
@@ -134,7 +136,10 @@ def _say_summary(summary: dict[str, Any]) -> None:
 def _facts(summary: dict[str, Any]) -> list[tuple[str, str]]:
     """Return names and texts of everything but channels and findings."""
     gain = summary["gain_uv_per_count"]
-    scale = f"{gain:g} µV per count" if isinstance(gain, float) else "one per channel"
+    unit = _unit(summary["metadata"].get("units"))
+    scale = (
+        f"{gain:g} {unit} per count" if isinstance(gain, float) else "one per channel"
+    )
     facts = [
         ("file", summary["file"] or ""),
         ("format", summary["file_format"]),
@@ -150,7 +155,8 @@ def _facts(summary: dict[str, Any]) -> list[tuple[str, str]]:
         facts.append(("streams", str(len(summary["streams"]))))
     facts += [("gap", _span(gap)) for gap in summary["gaps"]]
     facts += [("events", _events(events)) for events in summary["events"]]
-    facts += [(name, _short(value)) for name, value in summary["metadata"].items()]
+    said = ((name, _short(value)) for name, value in summary["metadata"].items())
+    facts += [(name, text) for name, text in said if text]
     dead = [str(c["channel"]) for c in summary["channels"] if c["is_dead"]]
     part = summary["n_frames_read"] / max(summary["n_frames"], 1)
     seen = "" if part == 1 else f", in {part:.1%} of the frames; --all reads the rest"
@@ -175,8 +181,18 @@ def _events(events: dict[str, Any]) -> str:
     )
 
 
-def _say_channels(channels: list[dict[str, Any]]) -> None:
-    columns = ("channel", "label", "lowest (µV)", "highest (µV)", "")
+def _unit(units: object) -> str:
+    """Return the unit of values: neo's formats also hold what is no voltage."""
+    from circus_io.files.neo_bridge.units import is_voltage
+
+    named = {units} if isinstance(units, str) else set(units or ())
+    if all(is_voltage(unit) for unit in named):
+        return "µV"
+    return named.pop() if len(named) == 1 else "µV or its own unit"
+
+
+def _say_channels(channels: list[dict[str, Any]], unit: str) -> None:
+    columns = ("channel", "label", f"lowest ({unit})", f"highest ({unit})", "")
     rows = [
         (
             channel["channel"],

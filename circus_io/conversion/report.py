@@ -1,12 +1,13 @@
 """`Conversion`: what was written, and how to read it."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-__all__ = ["Conversion", "report_path"]
+__all__ = ["Conversion", "reading_of", "report_path"]
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,18 @@ class Conversion:
 def report_path(path: Path) -> Path:
     """Return where the report on the file `path` stands."""
     return path.with_name(f"{path.name}.conversion.json")
+
+
+def reading_of(path: Path) -> dict[str, Any]:
+    """Return what `open_recording` is told to read a converted file.
+
+    Nothing if the file has no report beside it, or one that is no longer whole.
+    """
+    try:
+        report = json.loads(report_path(path).read_text(encoding="utf-8"))
+        return dict(report["reading"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return {}
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:

@@ -115,3 +115,45 @@ def test_many_channels_are_not_all_shown(circus, folder):
 
 def test_the_classic_flag_still_describes_formats(circus, folder):
     assert "file_format = raw_binary" in circus("raw_binary", "-i").out
+
+
+@pytest.mark.parametrize("name", ["part.npy", "part.h5", "part.bin"])
+def test_a_converted_file_needs_no_parameters(circus, folder, name):
+    assert circus("convert", "rec.dat", name, "--to", "2").status == 0
+    out = circus("info", name).out
+    facts = dict(line.split(None, 1) for line in out.splitlines()[1:9])
+    assert (facts["rate"], facts["channels"]) == ("15000 Hz", "4")
+    assert (facts["duration"], facts["gain"]) == ("2 s", "0.1 µV per count")
+    (folder / f"{name}.conversion.json").write_text("{")
+    outcome = circus("info", name)
+    assert "sampling_rate (float)" in outcome.err or "a guess" in outcome.out
+
+
+UNITS = """
+import numpy as np
+from circus_io import DataFile
+
+class Pipette(DataFile):
+    _params = {"data_dtype": "<i2", "dtype_offset": 0, "gain": 0.5}
+    _metadata = {"units": "pA", "comment": "", "a_long_name_of_a_note": "7"}
+
+    def _read_from_header(self):
+        self._shape = (100, 2)
+        return {"nb_channels": 2, "sampling_rate": 1000}
+
+    def _read_frames(self, t_start, t_stop, nodes):
+        n_nodes = 2 if nodes is None else len(nodes)
+        return np.ones((t_stop - t_start, n_nodes), "i2")
+"""
+
+
+def test_values_have_the_unit_that_the_file_says(circus, folder):
+    (folder / "wrapper.py").write_text(UNITS)
+    (folder / "cell.abf").touch()
+    given = ("--set", "file_format=./wrapper.py:Pipette")
+    out = circus("info", "cell.abf", *given).out
+    assert "0.5 pA per count" in out
+    assert "lowest (pA)" in out
+    assert "µV per" not in out
+    assert "comment" not in out  # it is empty
+    assert "a_long_name_of_a_note 7\n" in out
