@@ -47,9 +47,11 @@ AFTER_README = [
 ]
 SPIKEINTERFACE = DOCS / "how-to" / "use-with-spikeinterface.md"
 NEO = DOCS / "reference" / "formats-neo.md"
+ADD_A_FORMAT = DOCS / "how-to" / "add-a-file-format.md"
 STEPS_AGAIN = DOCS / "how-to" / "run-steps-again.md"
 # first-sort.md is run by tests/circus_cli/test_demo_command.py
 RUN = [README, FIRST_WRAPPER, *AFTER_README, STEPS_AGAIN, SPIKEINTERFACE, NEO]
+RUN += [ADD_A_FORMAT]
 SHOWN = {"text", "console", "ini", "yaml"}
 KNOWN_LANGUAGES = {"bash", "python", *SHOWN}
 
@@ -172,6 +174,12 @@ def test_how_to_pages_run(page, readme):
 def test_the_page_on_spikeinterface_runs(tmp_path):
     printed = run_page(SPIKEINTERFACE, tmp_path)
     assert "circus_toolkit 3 [" in printed[-1]
+
+
+def test_a_wrapper_of_ten_minutes_passes_its_tests(tmp_path):
+    tested, *_ = run_page(ADD_A_FORMAT, tmp_path)
+    assert " failed" not in tested
+    assert int(re.search(r"(\d+) passed", tested)[1]) > 40
 
 
 def test_the_page_on_neo_runs(tmp_path):
