@@ -167,7 +167,8 @@ class SpikeInterfaceFile(DataFile):
         for segment, start_s in zip(self._segments, self._starts_s, strict=True):
             given = self._given_recording or self.file_name
             source = type(self)(given, {**self._given, "segment": str(segment)})
-            source._t_start = round(start_s * self.sampling_rate)
+            # a segment without a time of its own starts at 0, too
+            source._t_start = round(start_s * self.sampling_rate) or None
             sources.append(source)
         follow_each_other(sources)
         return sources

@@ -76,6 +76,12 @@ def test_a_chain_of_preprocessing_is_read_chunk_by_chunk():
     assert np.array_equal(copy[1000:1300], recording[1000:1300])
 
 
+def test_segments_without_a_time_follow_each_other(caplog):
+    both = append_recordings([make_recording(X[:2000]), make_recording(X[2000:])])
+    assert [part.t_start for part in as_datafile(both).streams] == [0, 2000]
+    assert caplog.text == ""
+
+
 def test_segments_are_streams_or_chosen():
     both = append_recordings([make_recording(X[:2000]), make_recording(X[2000:])])
     with pytest.raises(FormatError, match="segment = 2"):

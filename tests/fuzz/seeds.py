@@ -131,6 +131,20 @@ def write_raw_binary(folder: Path) -> list[Seed]:
     return [Seed(path, {**params, "sampling_rate": 20000})]
 
 
+def write_spikeinterface(folder: Path) -> list[Seed]:
+    """Let SpikeInterface save a recording of two segments with a probe."""
+    from spikeinterface.core import NumpyRecording, append_recordings
+
+    counts = np.arange(600, dtype="<i2").reshape(-1, 3)
+    recording = append_recordings([NumpyRecording([counts], 20000.0)] * 2)
+    recording.set_channel_gains(0.2)
+    recording.set_channel_offsets(0.0)
+    recording.set_dummy_probe_from_locations(np.arange(6.0).reshape(3, 2))
+    path = folder / "saved"
+    recording.save(folder=path, verbose=False, progress_bar=False)
+    return [Seed(path)]
+
+
 def _neo_format(name: str) -> Format:
     """Return a format whose files neo parses."""
 
@@ -153,4 +167,5 @@ FORMATS: dict[str, Format] = {
     "mcd": Format(write_mcd),
     "numpy": Format(write_numpy),
     "raw_binary": Format(write_raw_binary),
+    "spikeinterface": Format(write_spikeinterface, "spikeinterface"),
 }
