@@ -14,26 +14,40 @@
     ├── MissingDependencyError (ImportError) names the extra to install
     ├── LaunchError (RuntimeError)           MPI was not started as asked
     ├── ResultError (ValueError)             a result file is absent, foreign or partial
-    └── StepError (RuntimeError)             a sorting step failed
+    ├── StepError (RuntimeError)             a sorting step failed
+    └── LiveError (RuntimeError)             a live flow cannot go on
+        ├── EndOfStreamError (EOFError)      the stream has ended, in order
+        ├── MemberDiedError                  a process of the flow was killed
+        ├── OverrunError (BufferError)       a reader that may lose nothing is too slow
+        ├── ServiceError                     a service raised; with its traceback
+        └── SourceError (ConnectionError)    the source cannot give what was asked for
+            └── StreamStalledError (TimeoutError)   it is connected, and silent
 
 Each is also the builtin that a caller would expect to catch, and carries the exit
-status that the command line gives for it: 2 usage, 3 input, 4 a step failed.
+status that the command line gives for it: 2 usage, 3 input, 4 a step or a flow failed.
 """
 
 __all__ = [
     "ChunkError",
     "CircusError",
+    "EndOfStreamError",
     "FormatError",
     "LaunchError",
+    "LiveError",
+    "MemberDiedError",
     "MissingDependencyError",
     "MissingParameterError",
     "NotWritableError",
+    "OverrunError",
     "ParameterError",
     "ProbeError",
     "RecordingNotFoundError",
     "ResultError",
+    "ServiceError",
+    "SourceError",
     "StepError",
     "StreamError",
+    "StreamStalledError",
 ]
 
 
@@ -93,3 +107,33 @@ class StepError(CircusError, RuntimeError):
     """A sorting step could not finish."""
 
     exit_status = 4
+
+
+class LiveError(CircusError, RuntimeError):
+    """A live flow cannot go on; base of all errors of `circus_live`."""
+
+    exit_status = 4
+
+
+class EndOfStreamError(LiveError, EOFError):
+    """The stream has ended in order, and all of it was delivered."""
+
+
+class MemberDiedError(LiveError):
+    """A process of the flow ended without a word: it was killed, or it crashed."""
+
+
+class OverrunError(LiveError, BufferError):
+    """A reader whose policy is ``error`` was too slow for its stream."""
+
+
+class ServiceError(LiveError):
+    """A service raised an exception; its traceback is part of the message."""
+
+
+class SourceError(LiveError, ConnectionError):
+    """A source cannot connect, or cannot give what was asked for."""
+
+
+class StreamStalledError(SourceError, TimeoutError):
+    """A source is connected, but no sample comes any more."""

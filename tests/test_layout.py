@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-PACKAGES = ("circus_io", "sorting", "circus_cli")
+PACKAGES = ("circus_io", "sorting", "circus_live", "circus_cli")
 SOURCES = [
     path for name in PACKAGES for path in sorted((CHECKOUT / name).rglob("*.py"))
 ]
@@ -57,7 +57,11 @@ def test_one_file_imports_mpi4py():
 
 
 def test_imports_point_one_way():
-    below = {"circus_io": {"sorting", "circus_cli"}, "sorting": {"circus_cli"}}
+    below = {
+        "circus_io": {"sorting", "circus_live", "circus_cli"},
+        "sorting": {"circus_live", "circus_cli"},
+        "circus_live": {"circus_cli"},
+    }
     for path in SOURCES:
         package = module_name(path).partition(".")[0]
         upward = below.get(package, set()) & set(imported(path))
