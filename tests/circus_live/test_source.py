@@ -157,5 +157,5 @@ def test_settings_of_an_address_have_types():
     assert check_url_values("x?", {"rate": "2"}, allowed) == {"rate": 2.0}
     with pytest.raises(FormatError, match="no setting rat; choose from n, rate"):
         check_url_values("x?", {"rat": "2"}, allowed)
-    with pytest.raises(FormatError, match="n = '2.5' is no int"):
+    with pytest.raises(FormatError, match=r"n = '2\.5' is no int"):
         check_url_values("x?", {"n": "2.5"}, allowed)
