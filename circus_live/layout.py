@@ -2,7 +2,7 @@
 
 Every word has one process that writes it, so no word needs a lock::
 
-    ring          STATE, WRITER_PID                                      the writer
+    ring          STATE, WRITER_PID, N_FRAMES, GAP_FRAMES                the writer
     lane, one     HEAD, OFFERED, REFUSED, HAS_OVERRUN                    the writer
     per reader    TAIL, DELIVERED, OVERWRITTEN, READER_PID, STATE        the reader
                   histogram of latencies                                 the reader
@@ -54,6 +54,8 @@ class RingWord(IntEnum):
 
     STATE = 0
     WRITER_PID = 1
+    N_FRAMES = 2
+    GAP_FRAMES = 3
 
 
 class LaneWord(IntEnum):

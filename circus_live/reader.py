@@ -91,9 +91,8 @@ class Reader:
             left_s = LOOK_EVERY_S if until is None else until - time.monotonic()
             if left_s <= 0:
                 return None
-            is_rung = self.ring.arrivals[self.number].wait(min(left_s, LOOK_EVERY_S))
-            if not is_rung and not self.ring.writer_is_alive():
-                self.ring.bury_writer()
+            bell = self.ring.arrivals[self.number]
+            self.wake(is_rung=bell.wait(min(left_s, LOOK_EVERY_S)))
         return item
 
     def try_get(self) -> Block | Message | None:
@@ -116,6 +115,19 @@ class Reader:
         if self._words[self._base + LaneWord.STATE] == State.OPEN:
             self._words[self._base + LaneWord.STATE] = State.ENDED
         self.ring.room.ring()
+
+    def wake(self, *, is_rung: bool) -> None:
+        """Look around after a sleep: for who waits on `fileno` instead of in `get`.
+
+        Parameters
+        ----------
+        is_rung : bool
+            Whether `fileno` was readable; if not, the writer may be dead.
+        """
+        if is_rung:
+            self.ring.arrivals[self.number].clear()
+        elif not self.ring.writer_is_alive():
+            self.ring.bury_writer()
 
     def fileno(self) -> int:
         """Return what becomes readable when there may be a block: for `select`."""
@@ -215,7 +227,7 @@ class Reader:
             self._set_tail()
         else:
             self._has_borrowed = True
-        return kind(sample_index, value, host_ns, gap, BlockFlag(flags))
+        return kind(sample_index, value, host_ns, gap, BlockFlag(flags), self.ring.name)
 
     def _give_back(self) -> None:
         """Let the writer have the slot that the caller has looked at."""

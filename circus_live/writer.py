@@ -104,6 +104,8 @@ class Writer:
         self._number += 1
         self._frames += n_frames
         self._position += n_frames
+        self._words[RingWord.N_FRAMES] = self._frames
+        self._words[RingWord.GAP_FRAMES] = self._position - self._frames
         for lane in self._lanes:
             if self._is_open(lane):
                 self._offer(lane, slot, n_frames)
