@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from types import TracebackType
 from typing import Any, Self
 
@@ -189,6 +190,8 @@ class Flow:
         processes = [self._process(member) for member in members]
         self._supervisor = Supervisor(members, processes, ends, self._board)
         try:
+            if self._context.get_start_method() != "fork":
+                resource_tracker.ensure_running()  # or it would let the signals go
             with _signals_held():
                 for process, member in zip(processes, members, strict=True):
                     process.start()
