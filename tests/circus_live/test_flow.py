@@ -418,6 +418,7 @@ def test_a_member_that_is_killed_ends_the_flow_in_order(victim, delay_s):
 
 FOREVER = """
 import sys
+import time
 import numpy as np
 from circus_io import ArrayRecording
 from circus_live import Flow, Service
@@ -439,6 +440,8 @@ flow = Flow(FileSource(ArrayRecording(raw, 10000), 10, "real_time", 0),
 if __name__ == "__main__":
     flow.add(Log)
     flow.start()
+    while flow.statistics().links[0].counts.delivered_blocks == 0:
+        time.sleep(0.01)
     print(*flow.pids.values(), flush=True)
     if sys.argv[2] == "run":
         with flow._stopped_by_signals():
@@ -460,7 +463,7 @@ def start_forever(folder, method, how, code=FOREVER):
     )
     pids = [int(pid) for pid in process.stdout.readline().split()]
     assert len(pids) == 2
-    time.sleep(0.5)
+    time.sleep(0.1)
     return process, pids
 
 
@@ -494,7 +497,7 @@ def test_signals_to_everybody_drain_and_close(tmp_path, method, number):
 
 
 def test_a_second_signal_kills(tmp_path):
-    code = FOREVER.replace("self.n += block.n_frames", "import time; time.sleep(1e4)")
+    code = FOREVER.replace("self.n += block.n_frames", "time.sleep(1e4)")
     code = code.replace("drain_timeout_s=5", "drain_timeout_s=1e4")
     process, pids = start_forever(tmp_path, "fork", "run", code)
     with process:
