@@ -52,6 +52,9 @@ class Service:
     borrows: ClassVar[bool] = False
     """`process` keeps no traces beyond its call, so they need not be copied for it."""
 
+    is_sink: ClassVar[bool] = False
+    """It sends nothing, so nothing comes after it."""
+
     def output_info(self, info: SourceInfo) -> SourceInfo:
         """Return what is known of the blocks it sends, from that of those it gets."""
         return info

@@ -66,7 +66,9 @@ class Wiring:
         self.infos[name] = service.output_info(self.infos[senders[0]])
         for sender in senders:
             self._taps[sender].append((name, policy))
-        self.services[name], self._taps[name], self._last = service, [], name
+        self.services[name], self._taps[name] = service, []
+        if not service.is_sink:
+            self._last = name
         return name
 
     def tap(self, after: str | None, policy: Policy | str) -> tuple[str, int]:
@@ -119,6 +121,9 @@ class Wiring:
             raise FormatError(
                 f"after = {after!r}: choose from the members {', '.join(self.infos)}"
             )
+        for name in senders:
+            if name in self.services and self.services[name].is_sink:
+                raise FormatError(f"{name} sends nothing, so nothing comes after it")
         return senders
 
     def _free_name(self, name: str) -> str:

@@ -17,6 +17,7 @@ from circus_io.files.hdf5_access import (
     root_attribute,
 )
 from circus_io.files.mcs_hdf5.events import read_events
+from circus_io.files.mcs_hdf5.journal import warn_if_left
 from circus_io.files.mcs_hdf5.layout import (
     AnalogStream,
     read_metadata,
@@ -47,6 +48,7 @@ class MCSHDF5File(PartedFile):
 
     def _read_from_header(self) -> Mapping[str, Any]:
         self.data = None
+        warn_if_left(self.file_name)
         with open_hdf5(self.file_name) as file, hdf5_failures(self._short_name()):
             streams = read_streams(
                 file, self.params["recording_number"], self.params["stream"]

@@ -102,6 +102,42 @@ class MCSHDF5Writer:
             # from here on, what is in the file is whole at any moment
             self._file.swmr_mode = True
 
+    @classmethod
+    def reopen(cls, path: str | os.PathLike[str]) -> Self:
+        """Go on with a file whose writer is gone; see `recover`.
+
+        What a dead writer had not counted yet is written over.
+
+        Raises
+        ------
+        FormatError
+            It is no file of this writer.
+        NotWritableError
+            The disk refuses it.
+        """
+        writer = cls.__new__(cls)
+        writer.path = Path(path)
+        with writer._named_failures():
+            writer._file = h5py.File(path, "r+", libver=("v110", "v110"))
+            try:
+                stream = writer._file[STREAM]
+                writer._data = stream["ChannelData"]
+                writer._table = stream["ChannelDataTimeStamps"]
+                writer._tick_us = int(stream["InfoChannel"]["Tick"][0])
+                rows = writer._table[:].tolist()
+            except (KeyError, ValueError) as error:
+                writer._file.close()
+                raise FormatError(
+                    f"{writer.path.name} is no file of this writer: {error}"
+                ) from error
+        n_columns = writer._data.chunks[1]
+        writer._held = np.empty((len(writer._data), n_columns), "<i4")
+        writer._spans = [[us // writer._tick_us, first] for us, first, _ in rows]
+        writer._n_written = rows[-1][2] + 1 if rows else 0
+        writer._n_held = 0
+        writer._data.resize(writer._n_written, axis=1)
+        return writer
+
     # --------------------------------------------------------------- what a caller does
 
     @property

@@ -1,0 +1,178 @@
+"""`Recorder`: a service that writes what it gets to files that survive it."""
+
+import logging
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from circus_io.errors import FormatError, NotWritableError
+from circus_io.files.mcs_hdf5 import JournaledWriter, complete
+from circus_io.files.mcs_hdf5.journal import journal_path
+from circus_io.files.mcs_hdf5.skeleton import frame_us
+from circus_live.block import Block, Message
+from circus_live.service import Service
+from circus_live.source import SourceInfo
+
+__all__ = ["Recorder"]
+
+logger = logging.getLogger(__name__)
+
+FLUSH_EVERY_S = 1.0
+# counts of traces that are in µV already: 1.3 V and noise of nV fit into int32
+GAIN_OF_TRACES_UV = 0.001
+
+
+class Recorder(Service):
+    """Write blocks in the MCS HDF5 layout, gaps included.
+
+    The clock of the file is `sample_index`: a file that began at frame 0 and one that
+    began later lie in time as they were. Files open in the programs of Multi Channel
+    Systems, in SpikeInterface and here, also while they grow.
+
+    Parameters
+    ----------
+    path : path
+        ``rec.h5``; there must be no such file. With rotation, files are ``rec_0.h5``,
+        ``rec_1.h5``, ...: streams of one recording (``multi-files``).
+    rotate_s : float, optional
+        Begin another file after so many seconds of recording.
+    rotate_bytes : int, optional
+        Begin another file after so many bytes of samples.
+    compress : bool
+        With gzip: half the size or less, and ten times the work.
+    comment : str
+        For the header of the files.
+
+    Raises
+    ------
+    FormatError
+        A limit that is not above 0, or a rate that the layout does not hold.
+    NotWritableError
+        There is such a file. If it had been cut short, it is completed first.
+
+    Notes
+    -----
+    A recorder that is killed loses nothing that it has got: the journal beside the file
+    has it, and ``circus recover`` adds it to the file. What waited in its ring is lost,
+    and the error of the flow says how much. After a loss of power, up to a second is
+    lost. Traces in float32 µV are rounded to nV.
+    """
+
+    borrows = True
+    is_sink = True
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        rotate_s: float | None = None,
+        rotate_bytes: int | None = None,
+        compress: bool = False,
+        comment: str = "",
+    ) -> None:
+        for name, limit in (("rotate_s", rotate_s), ("rotate_bytes", rotate_bytes)):
+            if limit is not None and not limit > 0:
+                raise FormatError(f"{name} = {limit}: expected more than 0")
+        self.path = Path(path).resolve()
+        self.rotate_s, self.rotate_bytes = rotate_s, rotate_bytes
+        self.compress, self.comment = compress, comment
+        self._writer: JournaledWriter | None = None
+        self._number = 0
+
+    def output_info(self, info: SourceInfo) -> SourceInfo:
+        """Refuse what could not be recorded, before anything is started."""
+        frame_us(info.sampling_rate)
+        if not self.path.parent.is_dir():
+            raise NotWritableError(f"there is no folder {self.path.parent}")
+        self._check_free(self._file_name())
+        return info
+
+    def open(self, info: SourceInfo) -> None:
+        """Begin the first file."""
+        self._info = info
+        frame_bytes = info.n_channels * 4
+        limits = [np.inf]
+        if self.rotate_s is not None:
+            limits.append(self.rotate_s * info.sampling_rate)
+        if self.rotate_bytes is not None:
+            limits.append(self.rotate_bytes / frame_bytes)
+        self._most_frames = max(1, min(limits))
+        self._begin()
+
+    def process(self, block: Block | Message) -> None:
+        """Write one block."""
+        if isinstance(block, Message):
+            raise FormatError(
+                f"{block.origin} sends messages; only blocks are recorded"
+            )
+        traces, t_start = self._as_counts(block.traces), block.sample_index
+        while len(traces):
+            left = self._most_frames - self._writer.n_frames
+            if left < 1:
+                self._rotate()
+                continue
+            part = traces if left >= len(traces) else traces[: int(left)]
+            self._writer.append(part, t_start)
+            traces, t_start = traces[len(part) :], t_start + len(part)
+        if time.monotonic() - self._flushed > FLUSH_EVERY_S:
+            self._writer.flush()
+            self._flushed = time.monotonic()
+
+    def close(self) -> None:
+        """Close the file; it then opens in every program."""
+        if self._writer is not None:
+            writer, self._writer = self._writer, None
+            with writer:
+                pass
+
+    # ------------------------------------------------------------------------ its parts
+
+    def _as_counts(self, traces: np.ndarray) -> np.ndarray:
+        if traces.dtype.kind != "f":
+            return traces
+        limits = np.iinfo(np.int32)
+        counts = np.rint(np.nan_to_num(traces.astype(np.float64) / GAIN_OF_TRACES_UV))
+        return counts.clip(limits.min, limits.max).astype(np.int32)
+
+    def _file_name(self) -> Path:
+        if self.rotate_s is None and self.rotate_bytes is None:
+            return self.path
+        return self.path.with_name(f"{self.path.stem}_{self._number}{self.path.suffix}")
+
+    def _check_free(self, path: Path) -> None:
+        if journal_path(path).exists():
+            done = complete(path)
+            raise NotWritableError(
+                f"{path.name} had been cut short; now it is complete, with "
+                f"{done.n_added} frames of its journal: choose another name"
+            )
+        if path.exists():
+            raise NotWritableError(
+                f"there is a file {path.name} already; choose another name"
+            )
+
+    def _rotate(self) -> None:
+        self.close()
+        self._number += 1
+        self._begin()
+
+    def _begin(self) -> None:
+        info, path = self._info, self._file_name()
+        self._check_free(path)
+        scaling: dict[str, Any] = {"gain": info.gain, "dtype_offset": info.dtype_offset}
+        if np.dtype(info.dtype).kind == "f":
+            factor = GAIN_OF_TRACES_UV
+            zero = np.rint(np.asarray(info.dtype_offset) / factor)
+            scaling = {"gain": np.asarray(info.gain) * factor, "dtype_offset": zero}
+        self._writer = JournaledWriter(
+            path,
+            info.sampling_rate,
+            info.channel_labels,
+            **scaling,
+            details={"label": info.name, "comment": self.comment},
+            compress=self.compress,
+        )
+        self._flushed = time.monotonic()
+        logger.info("recording to %s", path)

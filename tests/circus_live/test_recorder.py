@@ -1,0 +1,237 @@
+"""What was streamed is in the file, whatever happened to the recorder."""
+
+import os
+import resource
+import signal
+import time
+
+import numpy as np
+import pytest
+
+from circus_io import ArrayRecording, open_recording
+from circus_io.errors import (
+    FormatError,
+    MemberDiedError,
+    NotWritableError,
+    ServiceError,
+)
+from circus_io.files.mcs_hdf5 import complete
+from circus_live import Block, Flow, Source, SourceInfo
+from circus_live.recorder import Recorder
+from circus_live.sources.file import FileSource
+
+N_CHANNELS = 4
+
+
+class Ramp(Source):
+    """Counts that are a function of their frame, with a gap before some blocks."""
+
+    def __init__(self, n_blocks, gap_every=0, first=0, pause_s=0.0):
+        self.n_blocks, self.gap_every = n_blocks, gap_every
+        self.first, self.pause_s = first, pause_s
+
+    @property
+    def info(self):
+        return SourceInfo(
+            "ramp",
+            10_000,
+            N_CHANNELS,
+            "i4",
+            block_frames=30,
+            gain=0.0596,
+            channel_labels=("12", "13", "Ref", "15"),
+        )
+
+    def blocks(self):
+        sample_index = self.first
+        for number in range(self.n_blocks):
+            gap = 500 if self.gap_every and number % self.gap_every == 3 else 0
+            sample_index += gap
+            traces = ramp(np.arange(sample_index, sample_index + 30))
+            yield Block(sample_index, traces, time.monotonic_ns(), gap)
+            sample_index += 30
+            time.sleep(self.pause_s)
+
+
+def ramp(frames):
+    return (frames[:, None] * [1, -1, 2, 3]).astype("i4")
+
+
+def record(source, *arguments, **keywords):
+    flow = Flow(source)
+    flow.add(Recorder(*arguments, **keywords))
+    return flow.run()
+
+
+def assert_holds(recording, frames):
+    """The recording has these frames of the ramp, where they were."""
+    at = [np.arange(s.t_start, s.t_start + s.duration) for s in recording.streams]
+    assert np.array_equal(np.concatenate(at), frames)
+    with recording:
+        for stream in recording.streams:
+            found = stream.read_chunk(0, stream.duration)
+            there = np.arange(stream.t_start, stream.t_start + stream.duration)
+            expected = ramp(there) * recording.gain
+            np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def ramp_frames(n_blocks, gap_every=0, first=0):
+    blocks = Ramp(n_blocks, gap_every, first).blocks()
+    return np.concatenate([np.arange(b.sample_index, b.t_stop) for b in blocks])
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_it_is_what_was_sent_gaps_included(tmp_path, compress, mcs_vendor, require):
+    path = tmp_path / "rec.h5"
+    statistics = record(Ramp(400, 100), path, compress=compress, comment="slice 3")
+    assert statistics.gap_frames == 4 * 500
+    recording = open_recording(path)
+    frames = ramp_frames(400, 100)
+    assert_holds(recording, frames)
+    assert recording.channel_labels == ("12", "13", "Ref", "15")
+    assert recording.metadata["comment"] == "slice 3"
+    (stream,) = mcs_vendor(path)[0].analog_streams.values()
+    times_us, _ = stream.get_channel_sample_timestamps(0)
+    assert np.array_equal(times_us, frames * 100)
+    assert np.array_equal(stream.channel_data[:].T, ramp(frames))
+    extractors = require("spikeinterface.extractors", extra="demo")
+    assert np.array_equal(extractors.read_mcsh5(path).get_traces(), ramp(frames))
+
+
+@pytest.mark.parametrize("limit", [{"rotate_s": 0.1}, {"rotate_bytes": 16_000}])
+def test_files_rotate_at_the_frame_and_are_one_recording(tmp_path, limit):
+    record(Ramp(120, first=70), tmp_path / "rec.h5", **limit)
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["rec_0.h5", "rec_1.h5", "rec_2.h5", "rec_3.h5"]
+    recording = open_recording(tmp_path / "rec_0.h5", stream_mode="multi-files")
+    assert [s.duration for s in recording.streams] == [1000, 1000, 1000, 600]
+    assert_holds(recording, ramp_frames(120, first=70))
+
+
+def test_a_replay_of_a_recording_is_the_recording(tmp_path):
+    record(Ramp(100, 30), tmp_path / "a.h5")
+    record(FileSource(tmp_path / "a.h5", 77, "fast"), tmp_path / "b.h5")
+    assert_holds(open_recording(tmp_path / "b.h5"), ramp_frames(100, 30))
+
+
+def test_traces_in_microvolts_are_rounded_to_nanovolts(tmp_path):
+    traces = np.random.default_rng(0).normal(0, 50, (900, 3)).astype("f4")
+    traces[5] = [np.nan, np.inf, -np.inf]
+    record(FileSource(ArrayRecording(traces, 10_000), 100, "fast"), tmp_path / "a.h5")
+    found = open_recording(tmp_path / "a.h5")[:]
+    rows = np.delete(np.arange(900), 5)
+    np.testing.assert_allclose(found[rows], traces[rows], atol=0.00051)
+    assert found[5, 0] == 0
+    assert found[5, 1] == -found[5, 2] > 1e6
+
+
+def test_members_after_a_recorder_go_on_from_the_one_before_it(tmp_path):
+    flow = Flow(Ramp(10))
+    name = flow.add(Recorder(tmp_path / "a.h5"))
+    flow.add(lambda block: block.n_frames, name="length")
+    output = flow.output()
+    with flow:
+        assert [message.value for message in output] == [30] * 10
+    with pytest.raises(FormatError, match="recorder sends nothing"):
+        flow._wiring.tap(name, "block")
+
+
+def test_what_cannot_be_recorded_is_refused_before_anything_starts(tmp_path):
+    def add(source, *arguments, **keywords):
+        Flow(source).add(Recorder(*arguments, **keywords))
+
+    (tmp_path / "there.h5").write_text("x")
+    with pytest.raises(NotWritableError, match=r"a file there\.h5 already"):
+        add(Ramp(1), tmp_path / "there.h5")
+    with pytest.raises(NotWritableError, match="no folder"):
+        add(Ramp(1), tmp_path / "absent" / "a.h5")
+    with pytest.raises(FormatError, match="whole number of µs"):
+        add(
+            FileSource(ArrayRecording(np.zeros((9, 1), "i2"), 30_000)),
+            tmp_path / "a.h5",
+        )
+    with pytest.raises(FormatError, match="rotate_s = 0"):
+        Recorder(tmp_path / "a.h5", rotate_s=0)
+
+
+def test_messages_are_no_recording(tmp_path):
+    flow = Flow(Ramp(3))
+    flow.add(lambda block: "text", name="words")
+    flow.add(Recorder(tmp_path / "a.h5"))
+    with pytest.raises(FormatError, match="words sends messages"):
+        flow.run()
+    assert len(open_recording(tmp_path / "a.h5")) == 0
+
+
+def test_what_came_before_a_failure_is_in_the_file(tmp_path):
+    def fail(block):
+        if block.sample_index == 3000:
+            raise ValueError("here")
+        return block
+
+    flow = Flow(Ramp(10**6))
+    flow.add(fail)
+    flow.add(Recorder(tmp_path / "a.h5"))
+    with pytest.raises(ServiceError, match="ValueError: here"):
+        flow.run()
+    assert_holds(open_recording(tmp_path / "a.h5"), np.arange(3000))
+
+
+@pytest.mark.parametrize("victim", ["source", "recorder"])
+@pytest.mark.parametrize("delay_s", [0.0, 0.13, 0.4])
+def test_what_was_recorded_before_a_kill_is_there(tmp_path, victim, delay_s):
+    path = tmp_path / "a.h5"
+    flow = Flow(Ramp(10**6, pause_s=0.0005))
+    flow.add(Recorder(path))
+    flow.start()
+    while flow.statistics().links[0].counts.delivered_blocks == 0:
+        time.sleep(0.01)
+    time.sleep(delay_s)
+    os.kill(flow.pids[victim], signal.SIGKILL)
+    with pytest.raises(MemberDiedError, match=f"process of {victim} was killed"):
+        flow.wait()
+    counts = flow.statistics().link("recorder").counts
+    if victim == "recorder":
+        assert complete(path).n_lost == 0
+    recording = open_recording(path)
+    # the block at hand when it was killed may be in the file or not
+    assert 0 <= counts.delivered_frames - len(recording) <= 30
+    assert_holds(recording, np.arange(len(recording)))
+
+
+def test_a_recording_that_was_cut_short_is_completed_by_the_next_of_its_name(tmp_path):
+    path = tmp_path / "a.h5"
+    flow = Flow(Ramp(10**6, pause_s=0.0005))
+    flow.add(Recorder(path))
+    flow.start()
+    while flow.statistics().links[0].counts.delivered_blocks < 10:
+        time.sleep(0.01)
+    os.kill(flow.pids["recorder"], signal.SIGKILL)
+    with pytest.raises(MemberDiedError):
+        flow.wait()
+    with pytest.raises(NotWritableError, match="now it is complete"):
+        Flow(Ramp(1)).add(Recorder(path))
+    recording = open_recording(path)
+    assert_holds(recording, np.arange(len(recording)))
+    assert len(recording) >= 9 * 30
+
+
+class OnASmallDisk(Recorder):
+    """Its process may write files of 1 MB only: the system refuses more."""
+
+    def open(self, info):
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10**6, 10**6))
+        super().open(info)
+
+
+def test_a_disk_that_is_full_is_said_and_leaves_what_fits(tmp_path):
+    path = tmp_path / "a.h5"
+    flow = Flow(Ramp(10**5))
+    flow.add(OnASmallDisk(path))
+    with pytest.raises(NotWritableError, match=r"cannot write a\.h5"):
+        flow.run()
+    complete(path)
+    recording = open_recording(path)
+    assert_holds(recording, np.arange(len(recording)))
+    assert len(recording) * 16 > 0.5e6
