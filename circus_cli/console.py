@@ -48,7 +48,9 @@ __all__ = [
     "stdout",
 ]
 
-LOGGERS = tuple(logging.getLogger(name) for name in ("circus_io", "sorting"))
+LOGGERS = tuple(
+    logging.getLogger(name) for name in ("circus_io", "sorting", "circus_live")
+)
 PLAIN_WIDTH = 10_000  # no wrapping where the reader may be a program
 PLAIN_LINE_S = 10.0  # a plain progress line at least so far from the one before
 

@@ -23,8 +23,12 @@ from circus_cli.commands.formats import EXAMPLES as FORMATS_EXAMPLES
 from circus_cli.commands.formats import formats
 from circus_cli.commands.info import EXAMPLES as INFO_EXAMPLES
 from circus_cli.commands.info import info
+from circus_cli.commands.live import EXAMPLES as LIVE_EXAMPLES
+from circus_cli.commands.live import live
 from circus_cli.commands.params import EXAMPLES as PARAMS_EXAMPLES
 from circus_cli.commands.params import params
+from circus_cli.commands.recover import EXAMPLES as RECOVER_EXAMPLES
+from circus_cli.commands.recover import recover
 from circus_cli.commands.sort import EXAMPLES as SORT_EXAMPLES
 from circus_cli.commands.sort import sort
 from circus_cli.console import logs_shown, say_error, show
@@ -58,6 +62,8 @@ COMMANDS = {
     "formats": (formats, FORMATS_EXAMPLES),
     "params": (params, PARAMS_EXAMPLES),
     "demo": (demo, DEMO_EXAMPLES),
+    "live": (live, LIVE_EXAMPLES),
+    "recover": (recover, RECOVER_EXAMPLES),
 }
 for _name, (_command, _examples) in COMMANDS.items():
     # what is left over is named in an error, with what to do instead

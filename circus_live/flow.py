@@ -14,7 +14,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from types import TracebackType
@@ -159,11 +159,21 @@ class Flow:
 
     # ------------------------------------------------------------------------- running
 
-    def run(self) -> FlowStatistics:
+    def run(
+        self,
+        watch: Callable[[FlowStatistics], None] | None = None,
+        every_s: float = 0.5,
+    ) -> FlowStatistics:
         """Start, wait for the end of the stream, and return the last counts.
 
         SIGINT and SIGTERM stop the source and let all that is in the rings be done; a
         second one kills.
+
+        Parameters
+        ----------
+        watch : callable, optional
+            Called with the counts of the moment, here, every `every_s` seconds.
+        every_s : float
 
         Raises
         ------
@@ -171,7 +181,8 @@ class Flow:
             The first failure; the traceback in its process is the cause.
         """
         with self._stopped_by_signals(), self:
-            pass
+            while not self.wait(None if watch is None else every_s):
+                watch(self.statistics())
         return self.statistics()
 
     def start(self) -> None:

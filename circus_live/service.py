@@ -114,14 +114,25 @@ def as_service(given: Any, **keywords: Any) -> Service:
         return given
     if isinstance(given, type):
         made = given(**keywords)
-        if not callable(getattr(made, "process", None)):
-            raise FormatError(f"{given.__name__} has no process(block)")
-        return made if isinstance(made, Service) else FunctionService(made.process)
+        return made if isinstance(made, Service) else _wrapped(made)
     if callable(given):
         return FunctionService(given, **keywords)
     raise FormatError(
         f"{given!r} is no service: give a class with process(block), or a function"
     )
+
+
+def _wrapped(made: Any) -> Service:
+    """Make a service of an object that has the methods of one, and no base class."""
+    kind = type(made).__name__
+    if not callable(getattr(made, "process", None)):
+        raise FormatError(f"{kind} is no service: it has no process(block)")
+    service = FunctionService(made.process)
+    service.name = getattr(made, "name", "") or kind.lower()
+    for hook in ("output_info", "open", "finish", "close"):
+        if callable(getattr(made, hook, None)):
+            setattr(service, hook, getattr(made, hook))
+    return service
 
 
 def load_service(text: str) -> Any:

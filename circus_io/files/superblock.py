@@ -16,7 +16,7 @@ from pathlib import Path
 
 from circus_io.errors import FormatError, RecordingNotFoundError
 
-__all__ = ["MendedFile", "recover"]
+__all__ = ["MendedFile", "is_marked", "recover"]
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 VERSION, OPEN_FOR, END_OF_FILE, CHECKSUM = 8, 11, 28, 44  # where they are
@@ -67,6 +67,17 @@ class MendedFile(io.FileIO):
     def __del__(self) -> None:
         # h5py drops the files that it is given without closing them
         self.close()
+
+
+def is_marked(path: str | os.PathLike[str]) -> bool:
+    """Tell whether a file says that somebody writes it, who may be dead."""
+    try:
+        with Path(path).open("rb") as file:
+            block = file.read(N_BYTES)
+    except OSError:
+        return False
+    is_hdf5 = len(block) == N_BYTES and block.startswith(SIGNATURE)
+    return is_hdf5 and block[VERSION] == 3 and block[OPEN_FOR] != 0
 
 
 def recover(path: str | os.PathLike[str]) -> bool:

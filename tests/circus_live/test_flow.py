@@ -113,10 +113,11 @@ def test_a_flow_without_readers_runs_to_its_end():
     assert statistics.links == ()
 
 
-def test_every_hook_is_called_once(tmp_path):
+@pytest.mark.parametrize("base", [Service, object])
+def test_every_hook_is_called_once(tmp_path, base):
     log = tmp_path / "log"
 
-    class Counting(Service):
+    class Counting(base):
         def say(self, word):
             with log.open("a") as file:
                 file.write(f"{word} {os.getpid()}\n")
@@ -134,7 +135,7 @@ def test_every_hook_is_called_once(tmp_path):
             self.say("close")
 
     flow = Flow(replay())
-    flow.add(Counting())
+    flow.add(Counting)
     flow.run()
     words = [line.split() for line in log.read_text().splitlines()]
     assert [word for word, _ in words] == ["open", "finish", "close"]
@@ -254,6 +255,8 @@ def test_what_cannot_be_wired_is_refused():
         flow.add(Difference, policy="wait")
     with pytest.raises(FormatError, match="3 is no service"):
         flow.add(3)
+    with pytest.raises(FormatError, match="dict is no service: it has no process"):
+        flow.add(dict)
     with pytest.raises(FormatError, match="Difference is made already"):
         flow.add(Difference(), lag=2)
     with pytest.raises(FormatError, match="expected module:Name"):

@@ -2,12 +2,14 @@
 
 # ruff: noqa: RUF012 -- DataFile makes the declared mappings read-only
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from circus_io.errors import FormatError
 from circus_io.events import Events
 from circus_io.files.hdf5_access import (
     SharedHDF5,
@@ -24,8 +26,11 @@ from circus_io.files.mcs_hdf5.layout import (
     read_streams,
 )
 from circus_io.files.parted import PartedFile, Span
+from circus_io.files.superblock import is_marked
 
 __all__ = ["MCSHDF5File"]
+
+TRIES = 4
 
 
 class MCSHDF5File(PartedFile):
@@ -49,15 +54,29 @@ class MCSHDF5File(PartedFile):
     def _read_from_header(self) -> Mapping[str, Any]:
         self.data = None
         warn_if_left(self.file_name)
-        with open_hdf5(self.file_name) as file, hdf5_failures(self._short_name()):
-            streams = read_streams(
-                file, self.params["recording_number"], self.params["stream"]
-            )
-            self._file_metadata = read_metadata(file)
+        streams = self._read_growing()
         self._shared = SharedHDF5(
             self.file_name, rdcc_nbytes=max(one.cache_bytes for one in streams)
         )
         return self._divide([(one, span) for one in streams for span in one.spans])
+
+    def _read_growing(self) -> list[AnalogStream]:
+        """Read the header; again if a writer has changed the file meanwhile."""
+        for n_tries_left in reversed(range(TRIES)):
+            try:
+                with (
+                    open_hdf5(self.file_name) as file,
+                    hdf5_failures(self._short_name()),
+                ):
+                    self._file_metadata = read_metadata(file)
+                    return read_streams(
+                        file, self.params["recording_number"], self.params["stream"]
+                    )
+            except FormatError:
+                if not n_tries_left or not is_marked(self.file_name):
+                    raise
+                time.sleep(0.01)
+        raise AssertionError  # the last try returns or raises
 
     def _become(self, part: tuple[AnalogStream, Span]) -> Mapping[str, Any]:
         """Be one span of one stream; return its parameters."""

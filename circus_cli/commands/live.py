@@ -1,0 +1,232 @@
+"""``circus live``: a stream through services into a file, with a line that says how."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from circus_cli.console import say, say_table, show, stderr
+from circus_cli.errors import UsageError
+from circus_cli.options import Debug, Quiet
+from circus_cli.source import Source as FileChoice
+
+if TYPE_CHECKING:
+    from circus_live import Flow
+    from circus_live.statistics import FlowStatistics
+
+__all__ = ["EXAMPLES", "live"]
+
+EXAMPLES = """\b
+Examples:
+  circus live --source meame://127.0.0.1 --record rec.h5
+  circus live --source rec.mcd --service my_chain.py:Detector
+  circus live --source 'synthetic?n_channels=60' --duration 10
+  circus live --selftest         how fast blocks reach a service on this machine
+"""
+
+STATUS_EVERY_S = 0.5
+PLAIN_EVERY_S = 5.0  # where the line cannot be written over
+BAR_WIDTH = 40
+
+
+def live(
+    source: Annotated[
+        str,
+        typer.Option(
+            "--source",
+            metavar="SOURCE",
+            help="Recording, or address: meame://host:port, synthetic, lsl://name.",
+        ),
+    ] = "synthetic",
+    record: Annotated[
+        Path | None,
+        typer.Option("--record", metavar="FILE", help="Write what the source gives."),
+    ] = None,
+    rotate_s: Annotated[
+        float | None,
+        typer.Option(
+            "--rotate", metavar="S", help="Begin another file after so many seconds."
+        ),
+    ] = None,
+    services: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--service",
+            metavar="MODULE:CLASS",
+            help="Class or function of a module or of a .py file; may be given several "
+            "times, one after another.",
+        ),
+    ] = None,
+    policy: Annotated[
+        str,
+        typer.Option(
+            "--policy",
+            metavar="POLICY",
+            help="Of services that are too slow: block, drop_oldest, drop_newest or "
+            "error.",
+        ),
+    ] = "block",
+    duration_s: Annotated[
+        float | None,
+        typer.Option("--duration", metavar="S", help="Stop after so many seconds."),
+    ] = None,
+    selftest: Annotated[
+        bool,
+        typer.Option("--selftest", help="Show a histogram of latencies, and stop."),
+    ] = False,
+    debug: Debug = False,
+    quiet: Quiet = False,
+) -> int:
+    """Take a stream in, through services, and record it.
+
+    Each service is a process of its own. Ctrl-C stops the source; what is under way is
+    still done, and the file is closed.
+    """
+    if duration_s is not None and not duration_s > 0:
+        raise UsageError(f"--duration {duration_s}: expected more than 0 s")
+    if selftest:
+        return _self_test(duration_s or 5.0)
+    if rotate_s is not None and record is None:
+        raise UsageError("--rotate says when the file of --record changes; give both")
+    from circus_live import Flow
+
+    flow = Flow(_source(source))
+    for service in services or []:
+        flow.add(service, policy=policy)
+    if record is not None:
+        from circus_live.recorder import Recorder
+
+        flow.add(Recorder(record, rotate_s=rotate_s), after="source")
+    if not services and record is None:
+        flow.add(_nothing, name="nobody", policy="drop_oldest")
+    statistics = _run(flow, duration_s, quiet)
+    _say_end(statistics, record, quiet)
+    return 0
+
+
+def _nothing(block: Any) -> None:
+    """Be a reader, so that there is something to count."""
+
+
+def _source(text: str) -> Any:
+    """Return a source; a recording is opened by its .params file, if it has one."""
+    from circus_live import open_source
+    from circus_live.opening import SCHEMES
+
+    scheme = text.partition("://")[0].partition("?")[0].partition(":")[0]
+    if scheme in SCHEMES or "://" in text:
+        return open_source(text)
+    from circus_live.sources.file import FileSource
+
+    return FileSource(FileChoice(Path(text), None, ()).open())
+
+
+def _run(flow: Flow, duration_s: float | None, quiet: bool) -> FlowStatistics:
+    line = _StatusLine(flow.info, quiet)
+
+    def watch(statistics: FlowStatistics) -> None:
+        line(statistics)
+        if duration_s is not None and line.elapsed_s >= duration_s:
+            flow.stop()
+
+    try:
+        return flow.run(watch, min(STATUS_EVERY_S, duration_s or math.inf))
+    finally:
+        line.end()
+
+
+class _StatusLine:
+    """Rate, lag, drops, fill and latency, on one line that is written over."""
+
+    def __init__(self, info: Any, quiet: bool) -> None:
+        self._info, self._console = info, stderr()
+        self._is_silent = quiet or self._console.quiet
+        self._first_ns = self._last_ns = self._shown_ns = self._n_frames = 0
+        self.elapsed_s = 0.0
+
+    def __call__(self, statistics: FlowStatistics) -> None:
+        now_ns = statistics.host_time_ns
+        if not statistics.n_frames:
+            return
+        if self._first_ns:
+            self.elapsed_s = (now_ns - self._first_ns) * 1e-9
+            self._show(self._text(statistics), now_ns)
+        else:
+            self._first_ns = now_ns
+        self._last_ns, self._n_frames = now_ns, statistics.n_frames
+
+    def _show(self, text: str, now_ns: int) -> None:
+        if self._is_silent:
+            return
+        if self._console.is_terminal:
+            self._console.file.write(f"\r\x1b[2K{text}")
+            self._console.file.flush()
+        elif now_ns - self._shown_ns >= PLAIN_EVERY_S * 1e9:
+            self._shown_ns = now_ns
+            say(text)
+
+    def end(self) -> None:
+        if self._console.is_terminal and not self._is_silent and self._first_ns:
+            self._console.file.write("\n")
+
+    def _text(self, statistics: FlowStatistics) -> str:
+        links = [link.counts for link in statistics.links]
+        passed_s = (statistics.host_time_ns - self._last_ns) * 1e-9
+        rate = (statistics.n_frames - self._n_frames) / passed_s
+        lag_s = max(c.pending_frames for c in links) / self._info.sampling_rate
+        last = links[-1]
+        return (
+            f"{self.elapsed_s:.1f} s  {self._info.n_channels} channels  "
+            f"{rate:,.0f} of {self._info.sampling_rate:,.0f} Hz  "
+            f"lag {lag_s * 1000:.1f} ms  "
+            f"dropped {statistics.dropped_frames}  gaps {statistics.gap_frames}  "
+            f"fill {max(c.fill for c in links):.0%}  "
+            f"latency p50 {last.latency_ms(50):.2f} p99 {last.latency_ms(99):.2f} ms"
+        )
+
+
+def _say_end(statistics: FlowStatistics, record: Path | None, quiet: bool) -> None:
+    for verdict in statistics.verdicts:
+        if not verdict.is_good:
+            say(f"{verdict.name}: {verdict.text}")
+    if quiet:
+        return
+    columns = ("from", "to", "frames", "delivered", "dropped", "p50 (ms)", "p99 (ms)")
+    rows = [
+        (
+            link.sender,
+            link.receiver,
+            link.counts.received_frames,
+            link.counts.delivered_frames,
+            link.counts.dropped_frames,
+            link.counts.latency_ms(50),
+            link.counts.latency_ms(99),
+        )
+        for link in statistics.links
+    ]
+    say_table(columns, rows)
+    show(f"{statistics.n_frames} frames, {statistics.gap_frames} missing at the source")
+    if record is not None:
+        show(f"recorded to {record}")
+
+
+def _self_test(duration_s: float) -> int:
+    from circus_live.selftest import self_test
+
+    test = self_test(duration_s)
+    counts = test.counts
+    show(
+        f"{test.n_channels} channels at {test.sampling_rate:,.0f} Hz, "
+        f"{test.block_frames} frames a block, {counts.received_blocks} blocks"
+    )
+    most = max(n_blocks for _, n_blocks in test.histogram())
+    for name, n_blocks in test.histogram():
+        bar = "#" * math.ceil(BAR_WIDTH * n_blocks / max(most, 1))
+        show(f"{name:>12}  {n_blocks:>8}  {bar}")
+    p50, p99 = counts.latency_ms(50), counts.latency_ms(99)
+    show(f"p50 {p50:.2f} ms, p99 {p99:.2f} ms from a complete block to the service")
+    show(f"{counts.dropped_blocks} blocks dropped, {test.n_late} late at the source")
+    return 0
