@@ -29,8 +29,8 @@ class Recorder(Service):
     """Write blocks in the MCS HDF5 layout, gaps included.
 
     The clock of the file is `sample_index`: a file that began at frame 0 and one that
-    began later lie in time as they were. Files open in the programs of Multi Channel
-    Systems, in SpikeInterface and here, also while they grow.
+    began later lie in time as they were. Finished files open in McsPyDataTools, in
+    SpikeInterface and here; here also while they grow.
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ import pytest
 import typer
 
 from circus_cli.main import app
-from circus_io import list_formats
+from circus_io import list_formats, open_recording
 from circus_io.conversion import TARGETS
 from circus_io.files.neo_bridge.catalogue import CATALOGUE
 from circus_io.files.neo_bridge.neo_file import NeoFile
@@ -48,10 +48,11 @@ AFTER_README = [
 SPIKEINTERFACE = DOCS / "how-to" / "use-with-spikeinterface.md"
 NEO = DOCS / "reference" / "formats-neo.md"
 ADD_A_FORMAT = DOCS / "how-to" / "add-a-file-format.md"
+LIVE = DOCS / "how-to" / "record-live.md"
 STEPS_AGAIN = DOCS / "how-to" / "run-steps-again.md"
 # first-sort.md is run by tests/circus_cli/test_demo_command.py
 RUN = [README, FIRST_WRAPPER, *AFTER_README, STEPS_AGAIN, SPIKEINTERFACE, NEO]
-RUN += [ADD_A_FORMAT]
+RUN += [ADD_A_FORMAT, LIVE]
 SHOWN = {"text", "console", "ini", "yaml"}
 KNOWN_LANGUAGES = {"bash", "python", *SHOWN}
 
@@ -180,6 +181,15 @@ def test_a_wrapper_of_ten_minutes_passes_its_tests(tmp_path):
     tested, *_ = run_page(ADD_A_FORMAT, tmp_path)
     assert " failed" not in tested
     assert int(re.search(r"(\d+) passed", tested)[1]) > 40
+
+
+def test_the_page_on_live_recording_runs(tmp_path):
+    printed = "\n".join(run_page(LIVE, tmp_path))
+    n_frames = len(open_recording(tmp_path / "rec.h5"))
+    assert f"crossings in {n_frames} frames" in printed
+    copies = open_recording(tmp_path / "copy_0.h5", stream_mode="multi-files")
+    assert len(copies) == n_frames
+    assert printed.rstrip().endswith("rec.h5: was whole")
 
 
 def test_the_page_on_neo_runs(tmp_path):
@@ -377,7 +387,7 @@ def test_links_lead_somewhere(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_files_named_exist(page):
-    folders = "circus_io|sorting|circus_cli|examples|benchmarks|tests|docs"
+    folders = "circus_io|sorting|circus_live|circus_cli|examples|benchmarks|tests|docs"
     named = re.findall(rf"`((?:{folders})/[\w./-]+)`", page.read_text("utf-8"))
     for name in named:
         assert (CHECKOUT / name).exists(), name
@@ -411,6 +421,7 @@ def test_the_architecture_lists_the_modules():
     for package, heading in (
         ("circus_io", "## circus_io: recordings"),
         ("sorting", "## sorting: steps over kernels"),
+        ("circus_live", "## circus_live: streams"),
         ("circus_cli", "## circus_cli: commands"),
     ):
         cells = [row[0] for row in table_rows(page, heading)]

@@ -181,3 +181,20 @@ def test_private_memory_leaves_mapped_files_out(tmp_path):
     mapped, allocated = map(float, run("-c", code).split())
     assert abs(mapped) < 5
     assert allocated == pytest.approx(60, abs=3)
+
+
+def test_live_flow():
+    text = run("live_flow.py", "--quick")
+    assert_states_the_machine(text)
+    lost = re.findall(r"^frames lost +(\d+), at ([\d,]+) Hz$", text, re.MULTILINE)
+    assert [n_lost for n_lost, _ in lost] == ["0", "0", "0"]
+    assert re.findall(r"^recorded otherwise (\d+) values$", text, re.MULTILINE) == ["0"]
+    assert len(re.findall(rf"p50 {NUMBER}  p99 {NUMBER}", text)) == 7
+
+
+def test_live_kills():
+    text = run("live_kills.py", "--trials", 5, "--seed", 7)
+    assert_states_the_machine(text)
+    rows = re.findall(r"^(\w+) +1  (.+)$", text, re.MULTILINE)
+    members = ("first", "parent", "recorder", "second", "source")
+    assert rows == [(name, "ok") for name in members]
