@@ -13,6 +13,8 @@
     ├── ChunkError (IndexError)              chunk or frames outside of the recording
     ├── MissingDependencyError (ImportError) names the extra to install
     ├── LaunchError (RuntimeError)           MPI was not started as asked
+    ├── DeviceError (ConnectionError)        a device or its server fails
+    ├── SafetyError (ValueError)             a stimulus beyond what is allowed
     ├── ResultError (ValueError)             a result file is absent, foreign or partial
     ├── StepError (RuntimeError)             a sorting step failed
     └── LiveError (RuntimeError)             a live flow cannot go on
@@ -21,6 +23,9 @@
         ├── OverrunError (BufferError)       a reader that may lose nothing is too slow
         ├── ServiceError                     a service raised; with its traceback
         └── SourceError (ConnectionError)    the source cannot give what was asked for
+            ├── ConnectIgnoredError             another client's settings are in force
+            ├── RateRefusedError                it samples at another rate than asked
+            ├── SegmentLengthError              its segments have another length
             └── StreamStalledError (TimeoutError)   it is connected, and silent
 
 Each is also the builtin that a caller would expect to catch, and carries the exit
@@ -30,6 +35,8 @@ status that the command line gives for it: 2 usage, 3 input, 4 a step or a flow 
 __all__ = [
     "ChunkError",
     "CircusError",
+    "ConnectIgnoredError",
+    "DeviceError",
     "EndOfStreamError",
     "FormatError",
     "LaunchError",
@@ -41,8 +48,11 @@ __all__ = [
     "OverrunError",
     "ParameterError",
     "ProbeError",
+    "RateRefusedError",
     "RecordingNotFoundError",
     "ResultError",
+    "SafetyError",
+    "SegmentLengthError",
     "ServiceError",
     "SourceError",
     "StepError",
@@ -99,6 +109,14 @@ class LaunchError(CircusError, RuntimeError):
     exit_status = 2
 
 
+class DeviceError(CircusError, ConnectionError):
+    """A device or its server cannot be reached, does not answer, or refuses."""
+
+
+class SafetyError(CircusError, ValueError):
+    """A stimulus is beyond what the limits allow; nothing of it was sent."""
+
+
 class ResultError(CircusError, ValueError):
     """A result file is absent, from another program, or incomplete."""
 
@@ -133,6 +151,18 @@ class ServiceError(LiveError):
 
 class SourceError(LiveError, ConnectionError):
     """A source cannot connect, or cannot give what was asked for."""
+
+
+class ConnectIgnoredError(SourceError):
+    """A server that was running goes on with the settings of another client."""
+
+
+class RateRefusedError(SourceError):
+    """A device samples at another rate than it was asked to."""
+
+
+class SegmentLengthError(SourceError):
+    """The segments of a stream have another length than was asked for."""
 
 
 class StreamStalledError(SourceError, TimeoutError):

@@ -62,6 +62,7 @@ BUILT_IN: dict[str, tuple[str, str | None]] = {
     "mcs_hdf5": ("circus_io.files.mcs_hdf5:MCSHDF5File", None),
     "mcs_raw_binary": ("circus_io.files.mcs_raw_binary:MCSRawBinaryFile", None),
     "mda": ("circus_io.files.mda:MDAFile", None),
+    "meame_stream": ("circus_io.files.meame_stream:MeameStreamFile", None),
     "mearec": ("circus_io.files.neo_bridge:MEArecFile", "neo"),
     "med": ("circus_io.files.neo_bridge:MedFile", "neo"),
     "micromed": ("circus_io.files.neo_bridge:MicromedFile", "neo"),
