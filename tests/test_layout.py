@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-PACKAGES = ("circus_io", "sorting", "circus_live", "circus_cli")
+PACKAGES = ("circus_io", "sorting", "stim", "circus_live", "circus_cli")
 SOURCES = [
     path for name in PACKAGES for path in sorted((CHECKOUT / name).rglob("*.py"))
 ]
@@ -58,8 +58,9 @@ def test_one_file_imports_mpi4py():
 
 def test_imports_point_one_way():
     below = {
-        "circus_io": {"sorting", "circus_live", "circus_cli"},
-        "sorting": {"circus_live", "circus_cli"},
+        "circus_io": {"sorting", "stim", "circus_live", "circus_cli"},
+        "sorting": {"stim", "circus_live", "circus_cli"},
+        "stim": {"sorting", "circus_live", "circus_cli"},
         "circus_live": {"circus_cli"},
     }
     for path in SOURCES:

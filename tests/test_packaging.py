@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-PACKAGES = ("circus_io", "sorting", "circus_live", "circus_cli")
+PACKAGES = ("circus_io", "sorting", "stim", "circus_live", "circus_cli")
 FILES = ("setup.cfg", "pyproject.toml", "README.md", "LICENSE")
 FOLDERS = (*PACKAGES, "tests", "docs", "examples", "benchmarks")
 

@@ -1,0 +1,196 @@
+"""`Stimulator`: the contract of a device that drives electrodes.
+
+Every value is checked before it can leave: the public methods hold it against the
+limits, and call the hooks of the device only then. A device that implements the hooks
+has no other way out::
+
+    with MyStimulator(limits) as stimulator:
+        stimulator.set_signal(0, Pulse.biphasic(100_000, 200), period_us=100_000)
+        stimulator.start()
+        ...
+"""
+
+import weakref
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from types import TracebackType
+from typing import ClassVar, Self
+
+from circus_io.errors import DeviceError, SafetyError
+from stim.pulse import Pulse
+from stim.safety import SafetyLimits
+
+__all__ = ["Stimulator"]
+
+
+class Stimulator(ABC):
+    """A device with several outputs, each with a pulse that it repeats.
+
+    Parameters
+    ----------
+    limits : SafetyLimits
+        No limits, no stimulation.
+
+    Attributes
+    ----------
+    is_connected, is_running : bool
+    """
+
+    # ------------------------------------------------ what a device sets and implements
+
+    n_outputs: ClassVar[int] = 1
+    """Outputs that are driven independently."""
+
+    unit: ClassVar[str] = "uV"
+    """Of its amplitudes."""
+
+    @abstractmethod
+    def _connect(self) -> None:
+        """Reach the device, and see that it is one; nothing is put out."""
+
+    @abstractmethod
+    def _disconnect(self) -> None:
+        """Let go of the device, which was stopped before."""
+
+    @abstractmethod
+    def _encode(self, pulse: Pulse) -> tuple[Sequence[int], Sequence[int]]:
+        """Return what the device puts out for a pulse: counts, and ticks of each."""
+
+    @abstractmethod
+    def _set_signal(
+        self, output: int, pulse: Pulse, period_us: int, electrodes: Sequence[int]
+    ) -> None:
+        """Tell the device what an output repeats; everything is checked."""
+
+    @abstractmethod
+    def _start(self) -> None:
+        """Begin with all outputs that have a signal."""
+
+    @abstractmethod
+    def _stop(self) -> None:
+        """Make all outputs silent in any state; try everything before raising."""
+
+    # ------------------------------------------------------------------------- provided
+
+    def __init__(self, limits: SafetyLimits) -> None:
+        if not isinstance(limits, SafetyLimits):
+            raise SafetyError("a stimulator needs SafetyLimits; there are no defaults")
+        if limits.unit != self.unit:
+            raise SafetyError(
+                f"{type(self).__name__} puts out {self.unit}; its limits are in "
+                f"{limits.unit}"
+            )
+        self.limits = limits
+        self.is_connected = self.is_running = False
+        self._at_exit: weakref.finalize | None = None
+
+    def connect(self) -> Self:
+        """Reach the device; a second call does nothing.
+
+        Raises
+        ------
+        DeviceError
+            It is not there, or not what it should be.
+        """
+        if not self.is_connected:
+            try:
+                self._connect()
+            except BaseException:
+                self._disconnect()
+                raise
+            self.is_connected = True
+            # also where nobody closes it: the program ends, or the object is forgotten
+            self._at_exit = weakref.finalize(self, *self._last_resort())
+        return self
+
+    def _last_resort(self) -> tuple:
+        """Return a function and its arguments that stop the device without `self`."""
+        return (_nothing,)
+
+    def set_signal(
+        self,
+        output: int,
+        pulse: Pulse,
+        *,
+        period_us: int,
+        electrodes: Sequence[int] = (),
+    ) -> None:
+        """Let an output repeat a pulse, from the next `start` on.
+
+        Parameters
+        ----------
+        output : int
+        pulse : Pulse
+        period_us : int
+            Time from one pulse to the next, µs.
+        electrodes : sequence of int
+            Labels of those that the output drives, where the device can choose.
+
+        Raises
+        ------
+        SafetyError
+            Anything of it is beyond the limits, or leaves a charge; nothing was sent.
+        DeviceError
+            The device did not take it.
+        """
+        self._check_output(output)
+        self.limits.check_pulse(pulse)
+        self.limits.check_period(period_us, pulse)
+        self.limits.check_electrodes(electrodes)
+        self.limits.check_balance(*self._encode(pulse))
+        self._check_connected()
+        self._set_signal(output, pulse, period_us, electrodes)
+
+    def start(self) -> None:
+        """Begin to stimulate."""
+        self._check_connected()
+        # a start that fails half-way may have started something
+        self.is_running = True
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop all outputs; may be called at any time, and more than once."""
+        if self.is_connected:
+            self._stop()
+        self.is_running = False
+
+    def disconnect(self) -> None:
+        """Stop, and let go of the device; a second call does nothing."""
+        if not self.is_connected:
+            return
+        try:
+            self.stop()
+        finally:
+            self.is_connected = False
+            if self._at_exit is not None:
+                self._at_exit.detach()
+            self._disconnect()
+
+    def __enter__(self) -> Self:
+        return self.connect()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.disconnect()
+
+    def _check_output(self, output: int) -> None:
+        if not 0 <= output < self.n_outputs:
+            raise SafetyError(
+                f"output {output}: {type(self).__name__} has 0 to {self.n_outputs - 1}"
+            )
+
+    def _check_connected(self) -> None:
+        if not self.is_connected:
+            raise DeviceError("the stimulator is not connected; use it with `with`")
+
+
+def _nothing() -> None:
+    """Do nothing."""
