@@ -25,6 +25,8 @@ from circus_cli.commands.info import EXAMPLES as INFO_EXAMPLES
 from circus_cli.commands.info import info
 from circus_cli.commands.live import EXAMPLES as LIVE_EXAMPLES
 from circus_cli.commands.live import live
+from circus_cli.commands.meame_server import EXAMPLES as MEAME_SERVER_EXAMPLES
+from circus_cli.commands.meame_server import meame_server
 from circus_cli.commands.params import EXAMPLES as PARAMS_EXAMPLES
 from circus_cli.commands.params import params
 from circus_cli.commands.recover import EXAMPLES as RECOVER_EXAMPLES
@@ -64,6 +66,7 @@ COMMANDS = {
     "demo": (demo, DEMO_EXAMPLES),
     "live": (live, LIVE_EXAMPLES),
     "recover": (recover, RECOVER_EXAMPLES),
+    "meame-server": (meame_server, MEAME_SERVER_EXAMPLES),
 }
 for _name, (_command, _examples) in COMMANDS.items():
     # what is left over is named in an error, with what to do instead

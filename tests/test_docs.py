@@ -12,7 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,10 @@ from circus_io import list_formats, open_recording
 from circus_io.conversion import TARGETS
 from circus_io.files.neo_bridge.catalogue import CATALOGUE
 from circus_io.files.neo_bridge.neo_file import NeoFile
+from circus_io.meame import get_channel_map
 from circus_io.synthetic import SyntheticRecording, read_ground_truth
+from circus_live.meame_server import Faults
+from circus_live.speaker import DspFunction
 from sorting import load_result
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -49,10 +52,12 @@ SPIKEINTERFACE = DOCS / "how-to" / "use-with-spikeinterface.md"
 NEO = DOCS / "reference" / "formats-neo.md"
 ADD_A_FORMAT = DOCS / "how-to" / "add-a-file-format.md"
 LIVE = DOCS / "how-to" / "record-live.md"
+MEAME_SERVER = DOCS / "how-to" / "use-the-meame-server.md"
+MEAME = DOCS / "reference" / "meame-protocol.md"
 STEPS_AGAIN = DOCS / "how-to" / "run-steps-again.md"
 # first-sort.md is run by tests/circus_cli/test_demo_command.py
 RUN = [README, FIRST_WRAPPER, *AFTER_README, STEPS_AGAIN, SPIKEINTERFACE, NEO]
-RUN += [ADD_A_FORMAT, LIVE]
+RUN += [ADD_A_FORMAT, LIVE, MEAME, MEAME_SERVER]
 SHOWN = {"text", "console", "ini", "yaml"}
 KNOWN_LANGUAGES = {"bash", "python", *SHOWN}
 
@@ -190,6 +195,12 @@ def test_the_page_on_live_recording_runs(tmp_path):
     copies = open_recording(tmp_path / "copy_0.h5", stream_mode="multi-files")
     assert len(copies) == n_frames
     assert printed.rstrip().endswith("rec.h5: was whole")
+
+
+@pytest.mark.parametrize("page", [MEAME, MEAME_SERVER], ids=page_id)
+def test_the_pages_on_meame_run(page, tmp_path):
+    np.zeros((2, 60, 100), "<i4").tofile(tmp_path / "culture.meame")
+    assert run_page(page, tmp_path)
 
 
 def test_the_page_on_neo_runs(tmp_path):
@@ -387,7 +398,9 @@ def test_links_lead_somewhere(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_files_named_exist(page):
-    folders = "circus_io|sorting|circus_live|circus_cli|examples|benchmarks|tests|docs"
+    folders = (
+        "circus_io|sorting|stim|circus_live|circus_cli|examples|benchmarks|tests|docs"
+    )
     named = re.findall(rf"`((?:{folders})/[\w./-]+)`", page.read_text("utf-8"))
     for name in named:
         assert (CHECKOUT / name).exists(), name
@@ -422,6 +435,7 @@ def test_the_architecture_lists_the_modules():
         ("circus_io", "## circus_io: recordings"),
         ("sorting", "## sorting: steps over kernels"),
         ("circus_live", "## circus_live: streams"),
+        ("stim", "## stim: devices that drive electrodes"),
         ("circus_cli", "## circus_cli: commands"),
     ):
         cells = [row[0] for row in table_rows(page, heading)]
@@ -480,6 +494,27 @@ def test_the_parameters_of_neo_are_those_of_the_formats():
     listed = {name for row in rows for name in re.findall(r"`(\w+)`", row[0])}
     declared = {name for row in CATALOGUE.values() for name in row.extra_fields or ()}
     assert listed - {"data"} == declared | set(NeoFile._default_values) - {"reader"}
+
+
+def test_the_faults_are_those_of_the_server():
+    rows = table_rows(MEAME_SERVER, "## Faults")
+    listed = [name for row in rows for name in re.findall(r"`(\w+)`", row[0])]
+    assert listed == [field.name for field in fields(Faults)]
+
+
+def test_the_functions_of_the_dsp_are_those_of_the_code():
+    rows = table_rows(MEAME, "## The stimulator")
+    assert {row[1].strip("`"): int(row[0]) for row in rows} == {
+        function.name: int(function) for function in DspFunction
+    }
+
+
+def test_the_labels_of_channels_are_those_of_the_code():
+    labels = get_channel_map("shodan")
+    for row, *channels in table_rows(MEAME, "### Labels"):
+        for column, channel in enumerate(channels, 1):
+            if channel != "·":
+                assert labels.index_of(10 * column + int(row)) == int(channel)
 
 
 def test_the_targets_are_those_of_the_table():

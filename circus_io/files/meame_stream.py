@@ -10,10 +10,11 @@ import logging
 import os
 import tempfile
 import time
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -32,6 +33,9 @@ from circus_io.meame.last_sample import (
 )
 from circus_io.meame.settings import SCHEME, StreamSettings
 
+if TYPE_CHECKING:
+    from circus_io.meame.spool import Spool
+
 __all__ = ["MeameStreamFile"]
 
 logger = logging.getLogger(__name__)
@@ -48,7 +52,7 @@ class MeameStreamFile(DataFile):
     segment, which MEAME2 sends as 0, is repaired by `last_sample`: ``interpolate``,
     ``hold``, ``mask`` (left at 0, and listed by `zeroed_frames`) or ``keep``. An
     address is that of the commands; samples are spooled to a file from then on, which
-    is `spool` or a temporary one.
+    is `spool`, or one that is removed with the recording.
     """
 
     description = "meame_stream"
@@ -74,7 +78,7 @@ class MeameStreamFile(DataFile):
         is_empty: bool = False,
         stream_mode: str | None = None,
     ) -> None:
-        self._spool = None
+        self._spool: Spool | None = None
         if str(file_name).startswith(f"{SCHEME}://"):
             file_name = self._start(str(file_name), params)
         super().__init__(file_name, params, is_empty, stream_mode)
@@ -258,8 +262,13 @@ class MeameStreamFile(DataFile):
         self.params = self._fill_from_params()
         settings = replace(self._settings(), host=where.host, http_port=where.http_port)
         start_acquisition(ControlClient(where.host, where.http_port), settings)
-        path = self.params["spool"] or tempfile.mkstemp(suffix=self.extension[0])[1]
+        path = self.params["spool"]
+        if not path:
+            handle, path = tempfile.mkstemp(suffix=self.extension[0])
+            os.close(handle)
         self._spool = Spool(settings, path)
+        # where nobody stops it: the recording is forgotten, or the program ends
+        weakref.finalize(self, _end, self._spool, not self.params["spool"])
         return str(path)
 
     # ------------------------------------------------------------------------- settings
@@ -298,3 +307,10 @@ class MeameStreamFile(DataFile):
         state = super().__getstate__()
         state["_spool"] = None  # elsewhere it is the file that has come so far
         return state
+
+
+def _end(spool: "Spool", is_temporary: bool) -> None:
+    """Leave the server, and remove a file that nobody asked for."""
+    spool.close()
+    if is_temporary:
+        spool.path.unlink(missing_ok=True)
