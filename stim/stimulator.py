@@ -10,11 +10,12 @@ has no other way out::
         ...
 """
 
+import os
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from circus_io.errors import DeviceError, SafetyError
 from stim.pulse import Pulse
@@ -100,10 +101,12 @@ class Stimulator(ABC):
                 raise
             self.is_connected = True
             # also where nobody closes it: the program ends, or the object is forgotten
-            self._at_exit = weakref.finalize(self, *self._last_resort())
+            self._at_exit = weakref.finalize(
+                self, _call_in, os.getpid(), *self._last_resort()
+            )
         return self
 
-    def _last_resort(self) -> tuple:
+    def _last_resort(self) -> tuple[Any, ...]:
         """Return a function and its arguments that stop the device without `self`."""
         return (_nothing,)
 
@@ -194,3 +197,9 @@ class Stimulator(ABC):
 
 def _nothing() -> None:
     """Do nothing."""
+
+
+def _call_in(pid: int, function: Callable[..., Any], *arguments: Any) -> None:
+    """Call a function, but not in a fork of the process that it belongs to."""
+    if os.getpid() == pid:
+        function(*arguments)

@@ -177,6 +177,18 @@ class MeameSource(Source):
 
     def close(self) -> None:
         """Leave the server, which streams on: it cannot be stopped by a client."""
+        self._leave()
+        if self.repair.n_zeroed:
+            frames = ", ".join(
+                f"{part[0]} to {part[-1]} by {part.step}"
+                for part in self.repair.frames.ranges
+            )
+            text = (
+                f"{self.repair.n_zeroed} frames came as 0; made up: {frames or 'none'}"
+            )
+            self.report("last_sample", False, text)
+
+    def _leave(self) -> None:
         if self._intake is not None:
             self._intake.close()
             self._intake = None
@@ -276,7 +288,7 @@ class MeameSource(Source):
         """
         self.report("connection", False, str(error), t_next)
         self.move_to(SourceState.STALLED)
-        self.close()
+        self._leave()
         deadline_s = time.monotonic() + self.reconnect_s
         wait_s = FIRST_BACK_OFF_S
         while time.monotonic() + wait_s <= deadline_s:

@@ -64,6 +64,13 @@ def test_reading_formats():
         assert 0 < peak < 10 * chunk
 
 
+def test_a_stream_of_meame_loses_nothing():
+    text = run("meame_stream.py", "--quick")
+    (row,) = [line.split() for line in text.splitlines() if "10000/100" in line]
+    assert int(row[1]) > 5000
+    assert row[2:4] == ["0", "0"]
+
+
 def test_kernels_beside_the_roofline():
     text = run("kernels.py", "--quick")
     assert_states_the_machine(text)

@@ -120,7 +120,9 @@ def test_every_sample_of_the_ramp_comes_once(make, rate, length, n_frames):
     assert np.array_equal(listed, np.arange(length - 1, blocks[-1].t_stop, length))
     repaired = [block for block in blocks if block.flags & BlockFlag.REPAIRED]
     assert len(repaired) == len(listed)
-    assert verdicts(source, "last_sample") == [False]
+    assert verdicts(source, "last_sample") == [False, False]
+    told = f"made up: {length - 1} to {listed[-1]} by {length}"
+    assert source.verdicts[-1].text.endswith(told)
     assert source.state is SourceState.CLOSED
 
 

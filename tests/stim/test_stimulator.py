@@ -175,6 +175,19 @@ def test_a_device_that_is_forgotten_is_stopped(capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_a_fork_that_ends_does_not_stop_the_device_of_its_parent():
+    code = (
+        "from importlib.util import module_from_spec, spec_from_file_location\n"
+        f"spec = spec_from_file_location('m', {__file__!r})\n"
+        "m = module_from_spec(spec); spec.loader.exec_module(m)\n"
+        "import os; device = m.LastResort().connect()\n"
+        "child = os.fork()\n"
+        "if child: os.waitpid(child, 0); print('child is gone')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "child is gone\nstopped\n")
+
+
 def test_a_device_is_stopped_when_the_program_ends(tmp_path):
     code = (
         "from importlib.util import module_from_spec, spec_from_file_location\n"

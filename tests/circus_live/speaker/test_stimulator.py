@@ -224,6 +224,14 @@ def test_however_the_program_ends_the_stimulator_is_stopped(server, end, number)
             time.sleep(0.01)
 
 
+def test_a_guardian_says_nothing_of_its_own(server):
+    code = PROGRAM.format(end="device.disconnect()")
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(server.http_port)], capture_output=True
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_a_guardian_that_is_dismissed_says_nothing(server):
     device = stimulator(server, guarded=True).connect()
     guardian = device._guardian

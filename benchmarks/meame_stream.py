@@ -1,0 +1,177 @@
+"""What is lost, and how late, between a MEAME server and a program in Python.
+
+::
+
+    python benchmarks/meame_stream.py                    4 settings of a minute each
+    python benchmarks/meame_stream.py --seconds 600 --settings 50000/50
+    python benchmarks/meame_stream.py --quick            a few seconds, for the tests
+
+The server double runs as a program of its own and sends the ramp, in real time, with
+the zeroed last sample of MEAME2. Every sample that comes is compared with the formula;
+repaired ones with the mean of their neighbours.
+
+* **lost** and **wrong** are samples of all channels.
+* **late** is the time from the moment when the last byte of a segment was read to that
+  when the program has the block (ms).
+* **answer** is the time from there until a stimulation command is on its way, and until
+  it was acknowledged: every tenth segment is searched for a threshold and answered.
+* **cpu** is that of this process in parts of a core; **receive** leaves the comparison
+  out.
+"""
+
+import argparse
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+from machine import describe
+
+from circus_live.meame_server import Ramp
+from circus_live.sources.meame import MeameSource
+from circus_live.speaker import MeameStimulator
+from stim import Pulse, SafetyLimits
+
+SETTINGS = ("10000/100", "50000/100", "50000/1000", "1000/10")
+SECONDS = 60.0
+N_COMPARED = 50  # blocks at once
+EVERY = 10
+PERCENTILES = (50, 99, 100)
+LIMITS = SafetyLimits(max_amplitude=200_000, max_phase_us=400, min_period_us=5000)
+
+
+@dataclass
+class Run:
+    """What is measured of one setting."""
+
+    n_frames: int = 0
+    n_lost: int = 0
+    n_wrong: int = 0
+    late_ns: list[int] = field(default_factory=list)
+    sent_ns: list[int] = field(default_factory=list)
+    acknowledged_ns: list[int] = field(default_factory=list)
+    cpu: float = 0.0
+    receive: float = 0.0
+
+
+class Check:
+    """Compares blocks with the ramp, some at a time."""
+
+    def __init__(self, run: Run, length: int) -> None:
+        self.run, self.length, self.ramp = run, length, Ramp()
+        self.first: int | None = None
+        self.t_start, self.parts = 0, []
+        self.cpu_s = 0.0
+
+    def add(self, block) -> None:
+        """Keep a block, and compare when there are enough."""
+        if self.first is None:
+            self.first = int(block.traces[0, 0])  # a client joins in the middle
+        self.parts.append(block.traces)
+        self.run.n_frames += block.n_frames
+        self.run.n_lost += block.gap_frames * block.n_channels
+        if len(self.parts) == N_COMPARED or block.gap_frames:
+            self.compare()
+
+    def compare(self) -> None:
+        """Count the samples that are not as they should be."""
+        if not self.parts:
+            return
+        started_s = time.thread_time()
+        traces = np.concatenate(self.parts)
+        # a frame more on both sides, for the means
+        first = self.first + self.t_start
+        expected = self.ramp.frames(first - 1, first + len(traces) + 1).astype(np.int64)
+        frames = np.arange(len(traces)) + self.t_start
+        last = np.flatnonzero(frames % self.length == self.length - 1) + 1
+        expected[last] = (expected[last - 1] + expected[last + 1]) >> 1
+        self.run.n_wrong += int((traces != expected[1:-1]).sum())
+        self.t_start += len(traces)
+        self.parts = []
+        self.cpu_s += time.thread_time() - started_s
+
+
+def start_server() -> tuple[subprocess.Popen, str]:
+    """Start the server double as a program; return it and its address."""
+    ports = ["--port", "0", "--data-port", "0", "--test-port", "0"]
+    command = [sys.executable, "-m", "circus_cli", "meame-server", "--signal", "ramp"]
+    server = subprocess.Popen([*command, *ports], stdout=subprocess.PIPE, text=True)
+    return server, server.stdout.readline().strip()
+
+
+def measure(setting: str, seconds: float) -> Run:
+    """Receive for a while."""
+    rate, length = map(int, setting.split("/"))
+    server, url = start_server()
+    try:
+        url += f"&sampling_rate={rate}&segment_frames={length}"
+        source = MeameSource.from_url(url)
+        port = source.settings.http_port
+        with MeameStimulator(LIMITS, port=port) as stimulator:
+            pulse = Pulse.biphasic(100_000, 200)
+            stimulator.set_signal(0, pulse, period_us=100_000, electrodes=[12])
+            return receive(source, stimulator, length, seconds)
+    finally:
+        server.kill()
+        server.communicate()
+
+
+def receive(
+    source: MeameSource, stimulator: MeameStimulator, length: int, seconds: float
+) -> Run:
+    """Take blocks, answer some of them, and compare all."""
+    run = Run()
+    check = Check(run, length)
+    started_s, cpu_s = time.monotonic(), time.process_time()
+    for number, block in enumerate(source):
+        run.late_ns.append(time.monotonic_ns() - block.host_time_ns)
+        if number % EVERY == 0 and block.traces[:, 2].max() > 1_000_000:
+            sent = stimulator.enable(0)
+            run.sent_ns.append(sent.sent_ns - block.host_time_ns)
+            run.acknowledged_ns.append(sent.acknowledged_ns - block.host_time_ns)
+        check.add(block)
+        if time.monotonic() - started_s > seconds:
+            source.stop()
+    check.compare()
+    taken_s = time.monotonic() - started_s
+    run.cpu = (time.process_time() - cpu_s) / taken_s
+    run.receive = run.cpu - check.cpu_s / taken_s
+    bad = [v for v in source.verdicts if not v.is_good and v.name != "last_sample"]
+    for verdict in bad:
+        print(f"{verdict.name}: {verdict.text}")
+    return run
+
+
+def percentiles(values_ns: list[int]) -> str:
+    """Return the median, the 99th percentile and the largest, in ms."""
+    found = np.percentile(values_ns, PERCENTILES) / 1e6
+    return " / ".join(f"{value:6.2f}" for value in found)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seconds", type=float, default=SECONDS)
+    parser.add_argument(
+        "--settings", nargs="+", default=SETTINGS, metavar="RATE/LENGTH"
+    )
+    parser.add_argument("--quick", action="store_true")
+    given = parser.parse_args()
+    settings = ["10000/100"] if given.quick else given.settings
+    print(describe())
+    head = ("setting", "frames", "lost", "wrong", "late p50 / p99 / max", "")
+    print("{:>11} {:>10} {:>6} {:>6}   {:^24}{}".format(*head), end="")
+    print(f" {'answer: sent':^24}  {'acknowledged':^24}  cpu  receive")
+    for setting in settings:
+        run = measure(setting, 2.0 if given.quick else given.seconds)
+        print(
+            f"{setting:>11} {run.n_frames:>10} {run.n_lost:>6} {run.n_wrong:>6}   "
+            f"{percentiles(run.late_ns)}  {percentiles(run.sent_ns)}  "
+            f"{percentiles(run.acknowledged_ns)}  {run.cpu:.0%}  {run.receive:.0%}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
