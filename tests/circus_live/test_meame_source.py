@@ -5,6 +5,7 @@ import pickle
 import socket
 import threading
 import time
+from contextlib import ExitStack, suppress
 from itertools import pairwise
 from pathlib import Path
 
@@ -124,6 +125,46 @@ def test_every_sample_of_the_ramp_comes_once(make, rate, length, n_frames):
     told = f"made up: {length - 1} to {listed[-1]} by {length}"
     assert source.verdicts[-1].text.endswith(told)
     assert source.state is SourceState.CLOSED
+
+
+@pytest.fixture
+def relay():
+    """``relay(port, size)``: another port, at which the same comes in such pieces."""
+    with ExitStack() as stack:
+
+        def forward(listener, port, size):
+            with suppress(OSError), listener.accept()[0] as client:
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                with socket.create_connection(("127.0.0.1", port)) as server:
+                    while data := server.recv(65536):
+                        for start in range(0, len(data), size):
+                            client.sendall(data[start : start + size])
+
+        def relay(port, size):
+            listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+            thread = threading.Thread(target=forward, args=(listener, port, size))
+            stack.callback(thread.join)
+            thread.start()
+            return listener.getsockname()[1]
+
+        yield relay
+
+
+@pytest.mark.parametrize("size", [1, 13, 4096])
+def test_however_tcp_cuts_the_stream(make, relay, size):
+    server = make(n_channels=4, zero_last_sample=False)
+    control = ControlClient(port=server.http_port)
+    control.connect(1000, 10)
+    control.start()
+    port = relay(server.data_port, size)
+    url = f"meame://127.0.0.1:{server.http_port}?data_port={port}&n_channels=4"
+    source = open_source(f"{url}&sampling_rate=1000&segment_frames=10")
+    blocks = take(source, 500)
+    check_contiguous(blocks)
+    assert {block.n_frames for block in blocks} == {10}
+    traces = np.concatenate([block.traces for block in blocks])
+    first = int(traces[0, 0])
+    assert np.array_equal(traces, Ramp(4).frames(first, first + len(traces)))
 
 
 def test_without_the_defect_blocks_are_segments(make):

@@ -9,9 +9,18 @@ import time
 import pytest
 
 from circus_io.errors import DeviceError, FormatError, SafetyError
+from circus_io.meame import ControlClient
 from circus_live.meame_server import Faults, MeameServer
-from circus_live.speaker import DspError, DspFunction, MeameStimulator, Write
+from circus_live.speaker import (
+    Call,
+    DspError,
+    DspFunction,
+    MeameStimulator,
+    Transmitter,
+    Write,
+)
 from circus_live.speaker.messages import set_blanking
+from circus_live.speaker.sequences import setup_template
 from circus_live.speaker.words import Switch, decode
 from stim import Pulse, SafetyLimits
 
@@ -80,6 +89,23 @@ def test_signals_are_replaced_and_not_appended(server):
         for _ in range(2):
             device.set_signal(1, PULSE, period_us=10_000, electrodes=[12])
         assert len(server.dsp.memories[2]) == 3
+
+
+def test_every_message_of_crepe_is_acknowledged_and_found_in_the_registers(server):
+    control = ControlClient(port=server.http_port)
+    transmitter = Transmitter(control)
+    for message in setup_template():
+        assert transmitter.send(message).acknowledged_ns
+    calls = [m for m in setup_template() if isinstance(m, Call)]
+    assert server.dsp.calls == [(c.function, c.addresses, c.values) for c in calls]
+    assert server.dsp.memories == [[32593, 1671343], [3211289, 655385]] * 3
+    assert control.read([0x1000]) == [len(calls)]
+    # blanking and its protection, modes, what is driven, and the period of group 0
+    assert control.read(range(4268, 4284, 4)) == [311724626, 310378578] * 2
+    modes = [13382412, 204672195, 13068, 204668928]
+    assert control.read(range(4284, 4300, 4)) == modes
+    assert control.read(range(0x9120, 0x9130, 4)) == modes
+    assert control.read([0x9158, 0x915C, 0x107C]) == [311724626, 310378578, 5000]
 
 
 @pytest.mark.parametrize(
