@@ -28,6 +28,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from machine import describe
 
+from circus_live.block import Block
 from circus_live.meame_server import Ramp
 from circus_live.sources.meame import MeameSource
 from circus_live.speaker import MeameStimulator
@@ -35,7 +36,6 @@ from stim import Pulse, SafetyLimits
 
 SETTINGS = ("10000/100", "50000/100", "50000/1000", "1000/10")
 SECONDS = 60.0
-N_COMPARED = 50  # blocks at once
 EVERY = 10
 PERCENTILES = (50, 99, 100)
 LIMITS = SafetyLimits(max_amplitude=200_000, max_phase_us=400, min_period_us=5000)
@@ -56,39 +56,27 @@ class Run:
 
 
 class Check:
-    """Compares blocks with the ramp, some at a time."""
+    """Compares blocks with the ramp, one by one, while the next is on its way."""
 
     def __init__(self, run: Run, length: int) -> None:
         self.run, self.length, self.ramp = run, length, Ramp()
         self.first: int | None = None
-        self.t_start, self.parts = 0, []
         self.cpu_s = 0.0
 
-    def add(self, block) -> None:
-        """Keep a block, and compare when there are enough."""
+    def add(self, block: Block) -> None:
+        """Count the samples that are missing, and those that are not as sent."""
+        started_s = time.thread_time()
         if self.first is None:
             self.first = int(block.traces[0, 0])  # a client joins in the middle
-        self.parts.append(block.traces)
         self.run.n_frames += block.n_frames
         self.run.n_lost += block.gap_frames * block.n_channels
-        if len(self.parts) == N_COMPARED or block.gap_frames:
-            self.compare()
-
-    def compare(self) -> None:
-        """Count the samples that are not as they should be."""
-        if not self.parts:
-            return
-        started_s = time.thread_time()
-        traces = np.concatenate(self.parts)
         # a frame more on both sides, for the means
-        first = self.first + self.t_start
-        expected = self.ramp.frames(first - 1, first + len(traces) + 1).astype(np.int64)
-        frames = np.arange(len(traces)) + self.t_start
+        first, past = self.first + block.sample_index, self.first + block.t_stop
+        expected = self.ramp.frames(first - 1, past + 1).astype(np.int64)
+        frames = np.arange(block.sample_index, block.t_stop)
         last = np.flatnonzero(frames % self.length == self.length - 1) + 1
         expected[last] = (expected[last - 1] + expected[last + 1]) >> 1
-        self.run.n_wrong += int((traces != expected[1:-1]).sum())
-        self.t_start += len(traces)
-        self.parts = []
+        self.run.n_wrong += int((block.traces != expected[1:-1]).sum())
         self.cpu_s += time.thread_time() - started_s
 
 
@@ -133,7 +121,6 @@ def receive(
         check.add(block)
         if time.monotonic() - started_s > seconds:
             source.stop()
-    check.compare()
     taken_s = time.monotonic() - started_s
     run.cpu = (time.process_time() - cpu_s) / taken_s
     run.receive = run.cpu - check.cpu_s / taken_s
