@@ -15,6 +15,7 @@ repaired ones with the mean of their neighbours.
   when the program has the block (ms).
 * **answer** is the time from there until a stimulation command is on its way, and until
   it was acknowledged: five times a second, a segment is searched for a threshold.
+* **sleep** is how late this machine wakes a program that sleeps, under its load.
 * **cpu** is that of this process in parts of a core; **receive** leaves the comparison
   out.
 """
@@ -134,6 +135,16 @@ def receive(
     return run
 
 
+def oversleep(n_times: int = 2000) -> list[int]:
+    """Return how late sleeps of 1 ms end here (ns): nothing can be earlier than that."""
+    late, due_ns = [], time.monotonic_ns()
+    for _ in range(n_times):
+        due_ns = max(due_ns + 1_000_000, time.monotonic_ns())
+        time.sleep(max(due_ns - time.monotonic_ns(), 0) / 1e9)
+        late.append(time.monotonic_ns() - due_ns)
+    return late
+
+
 def percentiles(values_ns: list[int]) -> str:
     """Return the median, the 99th percentile and the largest, in ms."""
     found = np.percentile(values_ns, PERCENTILES) / 1e6
@@ -151,6 +162,7 @@ def main() -> None:
     given = parser.parse_args()
     settings = ["10000/100"] if given.quick else given.settings
     print(describe())
+    print(f"sleep      late by {percentiles(oversleep())} ms (p50 / p99 / max)")
     head = ("setting", "frames", "lost", "wrong", "late p50 / p99 / max", "")
     print("{:>11} {:>10} {:>6} {:>6}   {:^24}{}".format(*head), end="")
     print(f" {'answer: sent':^24}  {'acknowledged':^24}  cpu  receive")
