@@ -136,7 +136,7 @@ def receive(
 
 
 def oversleep(n_times: int = 2000) -> list[int]:
-    """Return how late sleeps of 1 ms end here (ns): nothing can be earlier than that."""
+    """Return how late sleeps of 1 ms end here, ns: nothing can be faster."""
     late, due_ns = [], time.monotonic_ns()
     for _ in range(n_times):
         due_ns = max(due_ns + 1_000_000, time.monotonic_ns())

@@ -93,30 +93,16 @@ class MeameStimulator(Stimulator):
         self.firmware = get_firmware(firmware)
         self.channel_map = get_channel_map(channel_map)
         self.control = None if dry_run else ControlClient(host, port, timeout_s)
-        self.transmitter = Transmitter(self.control)
+        self._transmitter = Transmitter(self.control)
         self.guarded = guarded
         self._guardian: Guardian | None = None
         self._channels: dict[int, tuple[int, ...]] = {}
-        self._periods: dict[int, int] = {}
+        self._pulses: dict[int, Pulse] = {}
 
     @property
     def transcript(self) -> deque[Sent]:
         """The last messages, and when each left and was acknowledged."""
-        return self.transmitter.transcript
-
-    def send(self, message: Message) -> Sent:
-        """Send a call that the firmware has, or a write.
-
-        Raises
-        ------
-        FormatError
-            The firmware does not have the function.
-        DeviceError
-            It was not acknowledged.
-        """
-        if isinstance(message, Call):
-            self.firmware.check(message.function)
-        return self.transmitter.send(message)
+        return self._transmitter.transcript
 
     # ------------------------------------------------------------------ while it runs
 
@@ -130,20 +116,18 @@ class MeameStimulator(Stimulator):
         """
         self._check_has_signal(group)
         self.limits.check_period(period_us, self._pulses[group])
-        sent = self.send(set_period(group, words.ticks_of(period_us)))
-        self._periods[group] = period_us
-        return sent
+        return self._send(set_period(group, words.ticks_of(period_us)))
 
     def enable(self, group: int) -> Sent:
         """Let one group stimulate; `start` does so with all that have a signal."""
         self._check_has_signal(group)
         self._check_connected()
-        return self.send(enable_group(group))
+        return self._send(enable_group(group))
 
     def disable(self, group: int) -> Sent:
         """Let one group stimulate no more; the others go on."""
         self._check_output(group)
-        return self.send(disable_group(group))
+        return self._send(disable_group(group))
 
     def read_error(self) -> DspError:
         """Return the last error that the DSP noted."""
@@ -165,10 +149,10 @@ class MeameStimulator(Stimulator):
             self._check_dsp(self.control)
             if self.guarded:
                 self._guardian = Guardian(self.control.host, self.control.port)
-        self._pulses: dict[int, Pulse] = {}
         self._channels.clear()
-        stop_everything(self.transmitter)
-        self.send(Call(DspFunction.RESET))
+        self._pulses.clear()
+        stop_everything(self._transmitter)
+        self._send(Call(DspFunction.RESET))
 
     def _check_dsp(self, control: ControlClient) -> None:
         """Raise `DeviceError` unless there is a DSP that keeps what it is told."""
@@ -188,7 +172,7 @@ class MeameStimulator(Stimulator):
             self._guardian = None
 
     def _last_resort(self) -> tuple[Any, ...]:
-        return stop_everything, self.transmitter
+        return stop_everything, self._transmitter
 
     def _encode(self, pulse: Pulse) -> tuple[list[int], list[int]]:
         counts = [words.dac_counts(phase.amplitude) for phase in pulse.phases]
@@ -210,10 +194,9 @@ class MeameStimulator(Stimulator):
         self._fill(2 * output, words.encode_dac(zip(counts, durations, strict=True)))
         n_protected = sum(durations) + MARGIN_TICKS
         self._fill(2 * output + 1, words.encode_switches(n_protected))
-        self.send(configure_group(output, electrode_words(channels)))
-        self.send(set_period(output, ticks))
+        self._send(configure_group(output, electrode_words(channels)))
+        self._send(set_period(output, ticks))
         self._channels[output], self._pulses[output] = channels, pulse
-        self._periods[output] = period_us
 
     def _check_free(self, output: int, channels: Sequence[int]) -> None:
         for group, taken in self._channels.items():
@@ -227,8 +210,8 @@ class MeameStimulator(Stimulator):
     def _fill(self, memory: int, stimulus: list[int]) -> None:
         group, is_sideband = divmod(memory, 2)
         address = sideband_memory(group) if is_sideband else dac_memory(group)
-        self.send(Write((write_pointer(memory),), (0,)))
-        self.send(Write((address,) * len(stimulus), tuple(stimulus)))
+        self._send(Write((write_pointer(memory),), (0,)))
+        self._send(Write((address,) * len(stimulus), tuple(stimulus)))
 
     def _start(self) -> None:
         if not self._channels:
@@ -236,16 +219,22 @@ class MeameStimulator(Stimulator):
         everything = [c for channels in self._channels.values() for c in channels]
         both = electrode_words(everything)
         if DspFunction.SET_BLANKING in self.firmware.functions:
-            self.send(set_blanking(both))
-            self.send(set_blanking_protection(both))
-        self.send(set_modes(_mode_words(everything)))
-        self.send(Call(DspFunction.COMMIT_CONFIG))
-        self.send(Call(DspFunction.START_QUEUE))
+            self._send(set_blanking(both))
+            self._send(set_blanking_protection(both))
+        self._send(set_modes(_mode_words(everything)))
+        self._send(Call(DspFunction.COMMIT_CONFIG))
+        self._send(Call(DspFunction.START_QUEUE))
         for group in sorted(self._channels):
-            self.send(enable_group(group))
+            self._send(enable_group(group))
 
     def _stop(self) -> None:
-        stop_everything(self.transmitter)
+        stop_everything(self._transmitter)
+
+    def _send(self, message: Message) -> Sent:
+        """Send a call that the firmware has, or a write."""
+        if isinstance(message, Call):
+            self.firmware.check(message.function)
+        return self._transmitter.send(message)
 
     def _check_has_signal(self, group: int) -> None:
         self._check_output(group)

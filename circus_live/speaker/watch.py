@@ -6,9 +6,9 @@
 """
 
 import os
-import select
 import signal
 import sys
+import threading
 
 from circus_io.errors import DeviceError
 from circus_io.meame.control import ControlClient
@@ -18,12 +18,14 @@ from circus_live.speaker.transmitter import Transmitter, stop_everything
 __all__ = ["main"]
 
 LOOK_S = 0.1  # how often the parent is looked for
+IGNORED = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 def main(host: str, port: int, parent: int) -> None:
     """Wait for the end of `parent`, and stop the stimulator if it came unannounced."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
+    for name in IGNORED:
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     sys.stdout.write("watching\n")
     sys.stdout.flush()
     if not _is_dismissed(parent):
@@ -34,16 +36,18 @@ def main(host: str, port: int, parent: int) -> None:
 
 
 def _is_dismissed(parent: int) -> bool:
-    heard = b""
-    while os.getppid() == parent:
-        # children of the parent may hold the other end of the pipe
-        ready, _, _ = select.select([sys.stdin], [], [], LOOK_S)
-        if ready:
-            data = os.read(sys.stdin.fileno(), 100)
-            heard += data
-            if not data:
-                break
+    heard = bytearray()
+    listener = threading.Thread(target=_listen, args=(heard,), daemon=True)
+    listener.start()
+    # forks of the parent may hold the other end of the pipe: then it does not end
+    while listener.is_alive() and os.getppid() == parent:
+        listener.join(LOOK_S)
     return heard == DISMISSED
+
+
+def _listen(heard: bytearray) -> None:
+    while data := os.read(sys.stdin.fileno(), 100):
+        heard += data
 
 
 if __name__ == "__main__":

@@ -150,7 +150,7 @@ def test_a_firmware_without_blanking_is_not_asked_for_it(server):
         device.set_signal(0, PULSE, period_us=10_000, electrodes=[12])
         device.start()
         with pytest.raises(FormatError, match="no function 14"):
-            device.send(set_blanking((1, 0)))
+            device._send(set_blanking((1, 0)))
     assert not {14, 15} & {function for function, _, _ in server.dsp.calls}
 
 
