@@ -266,7 +266,12 @@ class MeameStreamFile(DataFile):
         if not path:
             handle, path = tempfile.mkstemp(suffix=self.extension[0])
             os.close(handle)
-        self._spool = Spool(settings, path)
+        try:
+            self._spool = Spool(settings, path)
+        except BaseException:
+            if not self.params["spool"]:
+                Path(path).unlink()
+            raise
         # where nobody stops it: the recording is forgotten, or the program ends
         weakref.finalize(self, _end, self._spool, not self.params["spool"])
         return str(path)

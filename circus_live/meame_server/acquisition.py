@@ -14,6 +14,7 @@ __all__ = ["Acquisition"]
 
 DEVICE_RATE_HZ = 10_000  # of a device that refuses another
 HIGHEST_RATE_HZ = 50_000
+LONGEST_SEGMENT = 100_000  # frames; nothing is sent for what fits no memory
 LOOK_S = 0.005
 
 
@@ -80,7 +81,7 @@ class Acquisition:
             self.was_started = True
             self.data_port.open()
             self.test_port.open()
-            if self.segment_frames > 0:
+            if 0 < self.segment_frames <= LONGEST_SEGMENT:
                 self._thread = threading.Thread(target=self._run, daemon=True)
                 self._thread.start()
 

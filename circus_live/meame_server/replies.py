@@ -93,7 +93,7 @@ class Routes:
             return Answer(405, page, headers={"Allow": allowed})
         try:
             return action(body)
-        except _Refused as error:
+        except (_Refused, ArithmeticError, RecursionError) as error:
             logger.debug("%s: %s", path, error)
             return Answer(500, _page("500 - Internal Server Error"))
 

@@ -1,6 +1,7 @@
 """Replies of the server double, byte by byte, by a client that only knows sockets."""
 
 import json
+import random
 import socket
 
 import pytest
@@ -87,6 +88,14 @@ def test_json_comes_in_one_chunk(server):
         ("/DSP/write", b'{"addresses":[1,2],"values":[1]}'),
         ("/DSP/write", b'{"electrodes":[1]}'),
         ("/DSP/read", b"[]"),
+        ("/DSP/read", b'{"addresses":[-1]}'),
+        ("/DSP/read", b'{"addresses":[4294967296]}'),
+        ("/DSP/read", b'{"addresses":["text"]}'),
+        ("/DAQ/connect", b'{"samplerate":1e999}'),
+        ("/DAQ/connect", b'{"samplerate":NaN}'),
+        ("/DAQ/connect", b'{"samplerate":[1]}'),
+        ("/DAQ/connect", b"\xff\xfe"),
+        ("/DSP/call", b"[" * 100_000),
     ],
 )
 def test_every_error_is_500_with_a_page(server, path, body):
@@ -127,6 +136,24 @@ def test_the_first_configuration_wins(server):
     server.faults.reconfigurable = True
     post(server, "/DAQ/connect", second)
     assert server.acquisition.sampling_rate == 50_000
+
+
+@pytest.mark.parametrize("length", [0, -5, 10**12])
+def test_a_length_that_no_segment_has_starts_nothing(server, length):
+    message = {"samplerate": 10_000, "segmentLength": length}
+    assert post(server, "/DAQ/connect", message)[0] == "HTTP/1.1 200 OK"
+    assert ask(server, "GET", "/DAQ/start")[0] == "HTTP/1.1 200 OK"
+    silent = socket.create_connection(("127.0.0.1", server.data_port), 0.2)
+    with silent, pytest.raises(TimeoutError):
+        silent.recv(1)
+
+
+def test_noise_in_place_of_requests_does_not_stop_it(server):
+    noise = random.Random(1)
+    for _ in range(30):
+        with socket.create_connection(("127.0.0.1", server.http_port), 10) as client:
+            client.sendall(noise.randbytes(200) + b"\r\n\r\n")
+    assert ControlClient(port=server.http_port).status().is_alive is False
 
 
 def test_a_refused_rate_is_answered_200(server):
