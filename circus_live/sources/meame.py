@@ -203,7 +203,7 @@ class MeameSource(Source):
         most = max(int(self.most_held_s / settings.segment_s), 2)
         self._intake = Intake(connection, settings, most)
         self._meter.reset()
-        self._checks = {"rate": 0, "wire": []}
+        self._checks.update(rate=0, wire=[])  # the last sample is that of the server
 
     # ------------------------------------------------------------------------ streaming
 
