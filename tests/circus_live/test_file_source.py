@@ -156,8 +156,8 @@ def test_an_address_holds_settings_of_the_source_and_of_the_format(tmp_path):
     assert np.array_equal(joined(list(source)), np.concatenate([RAW[100:]] * 2))
     with pytest.raises(FormatError, match="repeats = 'x': expected an integer"):
         open_source(url.replace("repeats=2", "repeats=x"))
-    with pytest.raises(FormatError, match="no parameter pase"):
-        open_source(url.replace("pace=", "pase="))
+    with pytest.raises(FormatError, match="no parameter tempo"):
+        open_source(url.replace("pace=", "tempo="))
     with pytest.raises(RecordingNotFoundError):
         open_source(str(tmp_path / "absent.npy"))
 

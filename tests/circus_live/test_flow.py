@@ -250,7 +250,7 @@ def test_what_cannot_be_wired_is_refused():
     with pytest.raises(FormatError, match="a member difference already"):
         flow.add(Difference, name="difference")
     with pytest.raises(FormatError, match="members source, difference"):
-        flow.add(Difference, after="differense")
+        flow.add(Difference, after="difference9")
     with pytest.raises(FormatError, match="policy 'wait': choose from block"):
         flow.add(Difference, policy="wait")
     with pytest.raises(FormatError, match="3 is no service"):
