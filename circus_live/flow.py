@@ -11,6 +11,7 @@
 
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 import time
@@ -201,18 +202,29 @@ class Flow:
         processes = [self._process(member) for member in members]
         self._supervisor = Supervisor(members, processes, ends, self._board)
         try:
-            if self._context.get_start_method() != "fork":
-                resource_tracker.ensure_running()  # or it would let the signals go
-            with _signals_held():
-                for process, member in zip(processes, members, strict=True):
-                    process.start()
-                    member.reports.close()
+            self._start_all(processes, members)
         except BaseException:
             for process in processes:
                 if process.pid:
                     process.kill()
+            self._supervisor = None
             raise
         self._supervisor.start()
+
+    def _start_all(self, processes: list[Any], members: list[Member]) -> None:
+        if self._context.get_start_method() != "fork":
+            resource_tracker.ensure_running()  # or it would let the signals go
+        with _signals_held():
+            for process, member in zip(processes, members, strict=True):
+                try:
+                    process.start()
+                except (pickle.PicklingError, AttributeError, TypeError) as error:
+                    raise LiveError(
+                        f"{member.name} cannot be handed to a process that is spawned: "
+                        f"{error}; define it at the top of a module, make what does "
+                        'not pickle in open(), or use start_method="fork"'
+                    ) from error
+                member.reports.close()
 
     def stop(self) -> None:
         """Ask the source to end; from any thread or signal handler."""

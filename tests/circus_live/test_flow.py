@@ -274,6 +274,15 @@ def test_what_cannot_be_wired_is_refused():
         flow.add(Difference)
 
 
+def test_what_does_not_pickle_is_named_where_processes_are_spawned():
+    flow = Flow(replay("fast", repeats=0), start_method="spawn")
+    flow.add(lambda block: block, name="local")
+    with pytest.raises(LiveError, match=r"local cannot be handed .* start_method="):
+        flow.start()
+    assert not flow.is_running
+    wait_until(lambda: not multiprocessing.active_children())
+
+
 # ------------------------------------------------------------------------- how it ends
 
 
