@@ -276,14 +276,21 @@ class Flow:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Wait for the end; after an error in the block, stop first."""
+        """Wait for the end; after an error, also one of waiting, stop first."""
         if error is not None:
-            self.stop()
-            for output in self._outputs:
-                output.close()
-            self._supervisor.has_ended.wait()
+            self._end_early()
             return
-        self.wait()
+        try:
+            self.wait()
+        except BaseException:
+            self._end_early()
+            raise
+
+    def _end_early(self) -> None:
+        self.stop()
+        for output in self._outputs:
+            output.close()
+        self._supervisor.has_ended.wait()
 
     def statistics(self) -> FlowStatistics:
         """Return the counts of this moment; from any thread."""

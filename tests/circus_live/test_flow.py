@@ -404,6 +404,22 @@ def test_an_error_in_the_with_block_stops_the_flow():
     assert_no_children(flow)
 
 
+def test_who_watches_sees_counts_grow_and_may_fail():
+    flow = Flow(replay("real_time", repeats=0))
+    flow.add(lambda block: None)
+    seen = []
+
+    def watch(statistics):
+        seen.append(statistics.n_frames)
+        if len(seen) == 4:
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        flow.run(watch, every_s=0.05)
+    assert seen == sorted(seen)
+    assert_no_children(flow)
+
+
 @pytest.mark.parametrize("victim", ["source", "first", "second"])
 @pytest.mark.parametrize("delay_s", [0.0, 0.2])
 def test_a_member_that_is_killed_ends_the_flow_in_order(victim, delay_s):
