@@ -5,8 +5,17 @@ process ends, kill -9 included. Each member of a ring locks one byte of the file
 ring and nobody ever waits for such a lock: it only tells that its owner lives.
 """
 
-import fcntl
 import time
+
+from circus_io.errors import MissingDependencyError
+
+try:
+    import fcntl
+except ImportError as error:
+    raise MissingDependencyError(
+        "live flows need Linux or macOS: this system has no record locks; record on "
+        "another machine, or replay there"
+    ) from error
 
 __all__ = ["holds_sign", "show_sign"]
 

@@ -363,6 +363,21 @@ def test_received_is_delivered_and_dropped(members):
             assert indices[-1] == 4 * (n_blocks - 1)
 
 
+@pytest.mark.parametrize("members", ["fork", "spawn"], indirect=True)
+def test_systems_without_linux_calls_use_a_pipe_and_an_unlinked_file(
+    members, monkeypatch
+):
+    for name in ("eventfd", "memfd_create"):
+        monkeypatch.delattr(os, name, raising=False)
+    ring = Ring(4, 100, ["block"])
+    assert len(ring.room._handles) == 2
+    members.start(read, ring, 0, 0.001)
+    members.start(write, ring, 2000, 0.001)
+    end, rows, _ = members.answer(0)
+    assert end == "end"
+    assert [row[0] for row in rows] == list(range(0, 8000, 4))
+
+
 @pytest.mark.parametrize("delay_s", [0.0, 0.01, 0.1, 0.3])
 def test_a_writer_that_is_killed_is_noticed_when_all_is_read(members, delay_s):
     ring = Ring(16, 100, ["block", "drop_oldest"])
