@@ -18,7 +18,7 @@ class SafetyLimits:
     max_amplitude : int
         Of either sign, in `unit`.
     max_phase_us : int
-        Longest phase, µs.
+        Longest phase, µs; phases of one sign, with or without pauses, count together.
     min_period_us : int
         Shortest time from one pulse to the next, µs.
     electrodes : frozenset of int, optional
@@ -58,7 +58,7 @@ class SafetyLimits:
                 f"an amplitude of {pulse.largest} {self.unit} is beyond the limit of "
                 f"{self.max_amplitude} {self.unit}"
             )
-        longest_us = max(phase.duration_us for phase in pulse.phases)
+        longest_us = pulse.longest_us
         if longest_us > self.max_phase_us:
             raise SafetyError(
                 f"a phase of {longest_us} µs is beyond the limit of "

@@ -51,7 +51,7 @@ class Stimulator(ABC):
 
     @abstractmethod
     def _disconnect(self) -> None:
-        """Let go of the device, which was stopped before."""
+        """Let go of the device; if `is_running`, the stop before has failed."""
 
     @abstractmethod
     def _encode(self, pulse: Pulse) -> tuple[Sequence[int], Sequence[int]]:
@@ -83,6 +83,7 @@ class Stimulator(ABC):
             )
         self.limits = limits
         self.is_connected = self.is_running = False
+        self._n_stops = 0
         self._at_exit: weakref.finalize | None = None
 
     def connect(self) -> Self:
@@ -148,29 +149,39 @@ class Stimulator(ABC):
         """Begin to stimulate."""
         self._check_connected()
         # a start that fails half-way may have started something
-        self.is_running = True
+        self.is_running, n_stops = True, self._n_stops
         try:
             self._start()
         except BaseException:
+            self.is_running = True  # whoever has stopped it meanwhile
             self.stop()
             raise
+        if self._n_stops != n_stops:
+            # a signal handler or another thread has stopped it half-way: it counts
+            self.is_running = True
+            self.stop()
 
     def stop(self) -> None:
-        """Stop all outputs; may be called at any time, and more than once."""
-        if self.is_connected:
+        """Stop all outputs; may be called at any time, and more than once.
+
+        After one that failed it may still run, connected or not: another one tries it
+        again, and so does the end of the program.
+        """
+        self._n_stops += 1
+        if self.is_connected or self.is_running:
             self._stop()
         self.is_running = False
 
     def disconnect(self) -> None:
         """Stop, and let go of the device; a second call does nothing."""
-        if not self.is_connected:
+        if not (self.is_connected or self.is_running):
             return
         try:
             self.stop()
-        finally:
-            self.is_connected = False
             if self._at_exit is not None:
                 self._at_exit.detach()
+        finally:
+            self.is_connected = False
             self._disconnect()
 
     def __enter__(self) -> Self:

@@ -8,9 +8,12 @@ import subprocess
 import sys
 from contextlib import suppress
 
+from circus_io.errors import DeviceError
+
 __all__ = ["DISMISSED", "Guardian"]
 
 DISMISSED = b"dismissed"
+READY = b"watching\n"
 PROGRAM = "circus_live.speaker.watch"
 JOIN_S = 5.0
 
@@ -32,7 +35,13 @@ class Guardian:
             stdout=subprocess.PIPE,
             start_new_session=True,  # an interrupt at the terminal is not meant for it
         )
-        self._process.stdout.readline()  # it watches from now on
+        if self._process.stdout.readline() != READY:
+            self.dismiss()
+            raise DeviceError(
+                "the process that would stop the stimulator if this one is killed does "
+                f"not start ({sys.executable} -m {PROGRAM}); see what it printed, or "
+                "use guarded=False"
+            )
 
     @property
     def pid(self) -> int:

@@ -115,7 +115,10 @@ class MeameStimulator(Stimulator):
             The group has no signal, or the period is not allowed.
         """
         self._check_has_signal(group)
-        self.limits.check_period(period_us, self._pulses[group])
+        self._check_connected()
+        pulse = self._pulses[group]
+        self.limits.check_period(period_us, pulse)
+        _check_switches_fit(period_us, pulse)
         return self._send(set_period(group, words.ticks_of(period_us)))
 
     def enable(self, group: int) -> Sent:
@@ -147,7 +150,7 @@ class MeameStimulator(Stimulator):
     def _connect(self) -> None:
         if self.control is not None:
             self._check_dsp(self.control)
-            if self.guarded:
+            if self.guarded and self._guardian is None:
                 self._guardian = Guardian(self.control.host, self.control.port)
         self._channels.clear()
         self._pulses.clear()
@@ -167,7 +170,8 @@ class MeameStimulator(Stimulator):
             )
 
     def _disconnect(self) -> None:
-        if self._guardian is not None:
+        # after a stop that failed it stays, and tries again when this process ends
+        if self._guardian is not None and not self.is_running:
             self._guardian.dismiss()
             self._guardian = None
 
@@ -188,9 +192,13 @@ class MeameStimulator(Stimulator):
         if not electrodes:
             raise SafetyError(f"group {output} needs electrodes, by their labels")
         ticks = words.ticks_of(period_us)
+        _check_switches_fit(period_us, pulse)
         channels = tuple(self.channel_map.indices_of(electrodes))
         self._check_free(output, channels)
         counts, durations = self._encode(pulse)
+        # half of a new signal must not be started as the one before
+        self._channels.pop(output, None)
+        self._pulses.pop(output, None)
         self._fill(2 * output, words.encode_dac(zip(counts, durations, strict=True)))
         n_protected = sum(durations) + MARGIN_TICKS
         self._fill(2 * output + 1, words.encode_switches(n_protected))
@@ -240,6 +248,16 @@ class MeameStimulator(Stimulator):
         self._check_output(group)
         if group not in self._channels:
             raise SafetyError(f"group {group} has no signal; call set_signal first")
+
+
+def _check_switches_fit(period_us: int, pulse: Pulse) -> None:
+    """Raise `SafetyError` if switches of one pulse would go off within the next."""
+    least_us = pulse.duration_us + (MARGIN_TICKS + 1) * words.TICK_US
+    if period_us < least_us:
+        raise SafetyError(
+            f"a period of {period_us} µs is too short: with the protection of the "
+            f"amplifiers, the pulse takes {least_us} µs"
+        )
 
 
 def _mode_words(channels: Sequence[int]) -> list[int]:

@@ -50,7 +50,8 @@ class Transmitter:
     def __init__(self, control: ControlClient | None) -> None:
         self.control = control
         self.transcript: deque[Sent] = deque(maxlen=N_REMEMBERED)
-        self._lock = threading.Lock()
+        # a signal handler may stop in the middle of a message
+        self._lock = threading.RLock()
 
     def send(self, message: Message) -> Sent:
         """Send one message, and wait for its acknowledgement.
@@ -90,7 +91,7 @@ def stop_everything(transmitter: Transmitter) -> None:
     for message in safe_stop():
         try:
             transmitter.send(message)
-        except DeviceError as error:
+        except Exception as error:
             failures.append(f"{message.function.name}: {error}")
     if failures:
         raise DeviceError(

@@ -31,6 +31,7 @@ __all__ = [
 TICK_US = 20
 STEP_UV = 571  # of the DAC in voltage mode
 DAC_ZERO = 0x8000
+MOST_UV = 12_000_000  # what the output reaches; the DAC could be told more
 MOST_REPEATS = 0x3FF
 TICKS_OF_TIME_BASE = 1000
 TIME_BASE = 1 << 26
@@ -105,11 +106,10 @@ def dac_counts(amplitude_uv: int) -> int:
         Beyond the range of the DAC.
     """
     steps = (2 * abs(amplitude_uv) + STEP_UV - 1) // (2 * STEP_UV)
-    if steps >= DAC_ZERO:
-        most_mv = (DAC_ZERO - 1) * STEP_UV / 1000
+    if abs(amplitude_uv) > MOST_UV:
         raise SafetyError(
-            f"{amplitude_uv / 1000:g} mV is beyond the DAC, which reaches ±{most_mv:g} "
-            "mV"
+            f"{amplitude_uv / 1000:g} mV is beyond the DAC, which reaches "
+            f"±{MOST_UV // 1000} mV"
         )
     return steps if amplitude_uv >= 0 else -steps
 

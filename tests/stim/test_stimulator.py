@@ -4,6 +4,7 @@ import gc
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from circus_io.errors import DeviceError, SafetyError
@@ -108,6 +109,13 @@ def test_it_lets_go_when_connecting_fails_and_when_stopping_fails():
         (Pulse.biphasic(500_001, 200), {}, "beyond the limit of 500000 uV"),
         (Pulse.biphasic(-500_001, 200), {}, "amplitude of 500001"),
         (Pulse.biphasic(100_000, 520), {}, "phase of 520 µs"),
+        # a long phase in pieces, with and without a pause
+        (
+            Pulse.of([(100, 300), (200, 300), (-100, 300), (-200, 300)]),
+            {},
+            "phase of 600",
+        ),
+        (Pulse.of([(1, 260), (0, 20), (1, 260), (-1, 520)]), {}, "phase of 520"),
         (PULSE, {"period_us": 9999}, "below the limit of 10000"),
         (Pulse.of([(0, 500)] * 30), {}, "does not fit into a period"),
         (PULSE, {"electrodes": [12, 14, 11]}, "electrode 11, 14 may not"),
@@ -147,6 +155,10 @@ def test_what_is_no_pulse_is_refused():
     with pytest.raises(SafetyError, match="choose from uV, nA"):
         Pulse.biphasic(1, 20, "mV")
     assert PULSE.duration_us == 400
+    with pytest.raises(SafetyError, match="whole number"):
+        Pulse.of([(float("nan"), 20)])
+    # abs() of this one is below 0, as numpy counts
+    assert Pulse.biphasic(np.int16(-32768), 20).largest == 32768
     assert Pulse.of([(3, 20), (-7, 20)]).largest == 7
 
 

@@ -177,6 +177,80 @@ def test_a_dsp_that_turns_deaf_while_it_stimulates(server, monkeypatch):
     with pytest.raises(DeviceError, match=r"DISABLE_GROUP.*answered 500"):
         device.disconnect()
     assert not device.is_connected
+    # it is not taken for stopped, and tried again by whatever comes next
+    assert device.is_running
+    server.faults.dsp = "live"
+    assert server.dsp.is_active(0)
+    device.disconnect()
+    assert not device.is_running
+    assert not server.dsp.is_active(0)
+
+
+def test_after_a_stop_that_failed_the_end_of_the_program_tries_again(
+    server, monkeypatch
+):
+    monkeypatch.setattr("circus_live.meame_server.dsp.ACKNOWLEDGE_S", 0.01)
+    device = stimulator(server, guarded=True).connect()
+    device.set_signal(0, PULSE, period_us=10_000, electrodes=[12])
+    device.start()
+    server.faults.dsp = "deaf"
+    with pytest.raises(DeviceError, match="switch it off by hand"):
+        device.disconnect()
+    assert device._guardian._process.poll() is None
+    server.faults.dsp = "live"
+    device._at_exit()
+    assert not server.dsp.is_active(0)
+    device.disconnect()
+
+
+def test_a_signal_handler_may_stop_in_the_middle_of_a_start(server):
+    with stimulator(server) as device:
+        device.set_signal(0, PULSE, period_us=10_000, electrodes=[12])
+        request = device.control.request
+
+        def interrupted(path, message, **settings):
+            if message.get("func") == DspFunction.START_QUEUE:
+                signal.raise_signal(signal.SIGUSR1)  # while the transmitter sends
+            return request(path, message, **settings)
+
+        device.control.request = interrupted
+        before = signal.signal(signal.SIGUSR1, lambda *_: device.stop())
+        try:
+            device.start()
+        finally:
+            signal.signal(signal.SIGUSR1, before)
+        assert not device.is_running
+        assert not server.dsp.is_active(0)
+        assert server.dsp.calls[-4:] == SAFE_STOP
+
+
+def test_half_of_a_signal_is_not_started_as_the_one_before(server):
+    with stimulator(server) as device:
+        device.set_signal(0, PULSE, period_us=10_000, electrodes=[12])
+        server.faults.dsp = "deaf"
+        with pytest.raises(DeviceError):
+            device.set_signal(
+                0, Pulse.biphasic(300_000, 400), period_us=20_000, electrodes=[12]
+            )
+        server.faults.dsp = "live"
+        with pytest.raises(SafetyError, match="no group has a signal"):
+            device.start()
+
+
+def test_switches_of_a_pulse_are_off_before_the_next_pulse():
+    limits = SafetyLimits(max_amplitude=400_000, max_phase_us=1000, min_period_us=20)
+    with MeameStimulator(limits, dry_run=True) as device:
+        with pytest.raises(SafetyError, match="takes 620"):
+            device.set_signal(0, PULSE, period_us=600, electrodes=[12])
+        device.set_signal(0, PULSE, period_us=620, electrodes=[12])
+        with pytest.raises(SafetyError, match="takes 620"):
+            device.set_period(0, 600)
+
+
+def test_a_guardian_that_does_not_start_is_noticed(server, monkeypatch):
+    monkeypatch.setattr("circus_live.speaker.guardian.PROGRAM", "circus_live.nowhere")
+    with pytest.raises(DeviceError, match="guarded=False"):
+        stimulator(server, guarded=True).connect()
 
 
 def test_no_server_is_said_so():

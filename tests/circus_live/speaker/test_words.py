@@ -66,9 +66,9 @@ def test_amplitudes_are_rounded_to_the_nearest_step():
 
 
 def test_what_the_dac_cannot_do_is_refused():
-    assert dac_counts(18_709_957) == 32767
-    with pytest.raises(SafetyError, match="beyond the DAC"):
-        dac_counts(18_711_000)
+    assert dac_counts(12_000_000) == 21016
+    with pytest.raises(SafetyError, match="beyond the DAC, which reaches ±12000 mV"):
+        dac_counts(-12_000_001)
     for duration_us in (0, 10, 30, -20):
         with pytest.raises(SafetyError, match="choose a multiple"):
             ticks_of(duration_us)
