@@ -21,7 +21,7 @@ __all__ = ["Recorder"]
 logger = logging.getLogger(__name__)
 
 FLUSH_EVERY_S = 1.0
-# counts of traces that are in µV already: 1.3 V and noise of nV fit into int32
+# counts of traces that are floats: ±2.1 V and noise of nV fit into int32
 GAIN_OF_TRACES_UV = 0.001
 
 
@@ -58,7 +58,7 @@ class Recorder(Service):
     A recorder that is killed loses nothing that it has got: the journal beside the file
     has it, and ``circus recover`` adds it to the file. What waited in its ring is lost,
     and the error of the flow says how much. After a loss of power, up to a second is
-    lost. Traces in float32 µV are rounded to nV.
+    lost. Traces that are floats, in any unit, are rounded to nV.
     """
 
     borrows = True
@@ -130,10 +130,19 @@ class Recorder(Service):
     # ------------------------------------------------------------------------ its parts
 
     def _as_counts(self, traces: np.ndarray) -> np.ndarray:
-        if traces.dtype.kind != "f":
+        is_float = np.dtype(self._info.dtype).kind == "f"
+        if is_float != (traces.dtype.kind == "f"):
+            raise FormatError(
+                f"blocks of {traces.dtype} came where {np.dtype(self._info.dtype)} was "
+                "said, so their unit is not known; let output_info of the service "
+                "before give the dtype and the gain of what it sends"
+            )
+        if not is_float:
             return traces
         limits = np.iinfo(np.int32)
-        counts = np.rint(np.nan_to_num(traces.astype(np.float64) / GAIN_OF_TRACES_UV))
+        microvolts = traces.astype(np.float64) - np.asarray(self._info.dtype_offset)
+        microvolts *= np.asarray(self._info.gain)
+        counts = np.rint(np.nan_to_num(microvolts / GAIN_OF_TRACES_UV))
         return counts.clip(limits.min, limits.max).astype(np.int32)
 
     def _file_name(self) -> Path:
@@ -163,9 +172,7 @@ class Recorder(Service):
         self._check_free(path)
         scaling: dict[str, Any] = {"gain": info.gain, "dtype_offset": info.dtype_offset}
         if np.dtype(info.dtype).kind == "f":
-            factor = GAIN_OF_TRACES_UV
-            zero = np.rint(np.asarray(info.dtype_offset) / factor)
-            scaling = {"gain": np.asarray(info.gain) * factor, "dtype_offset": zero}
+            scaling = {"gain": GAIN_OF_TRACES_UV, "dtype_offset": 0}
         self._writer = JournaledWriter(
             path,
             info.sampling_rate,

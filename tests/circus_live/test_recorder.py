@@ -125,6 +125,24 @@ def test_traces_in_microvolts_are_rounded_to_nanovolts(tmp_path):
     assert found[5, 1] == -found[5, 2] > 1e6
 
 
+def test_floats_in_volts_keep_their_spikes(tmp_path):
+    volts = np.random.default_rng(0).normal(0, 50e-6, (900, 3)).astype("f4")
+    source = FileSource(ArrayRecording(volts, 10_000, gain=1e6), 100, "fast")
+    if source.info.dtype != "<f4" or not np.all(np.asarray(source.info.gain) == 1e6):
+        pytest.fail(f"this source gives {source.info}")
+    record(source, tmp_path / "a.h5")
+    found = open_recording(tmp_path / "a.h5")[:]
+    np.testing.assert_allclose(found, volts * 1e6, atol=0.00051)
+
+
+def test_blocks_of_another_kind_than_was_said_are_refused(tmp_path):
+    flow = Flow(Ramp(10))
+    flow.add(lambda block: block.traces * 0.5, name="half")
+    flow.add(Recorder(tmp_path / "a.h5"))
+    with pytest.raises(FormatError, match="blocks of float64 came where int32"):
+        flow.run()
+
+
 def test_members_after_a_recorder_go_on_from_the_one_before_it(tmp_path):
     flow = Flow(Ramp(10))
     name = flow.add(Recorder(tmp_path / "a.h5"))
