@@ -37,6 +37,7 @@ __all__ = ["MeameSource"]
 logger = logging.getLogger(__name__)
 
 LOOK_S = 0.05
+REPORT_EVERY_S = 10.0  # of what is lost again and again
 RATE_TOLERANCE = 0.1  # rates in use are further apart, jitter of a window is less
 LONGEST_LENGTH = 5000  # frames of a foreign segment that are looked for
 N_BORDERS = 30
@@ -106,7 +107,7 @@ class MeameSource(Source):
         self.patience_s, self.reconnect_s = patience_s, reconnect_s
         self.most_held_s = most_held_s
         self.repair = LastSampleRepair(last_sample)
-        self.n_frames_lost = 0
+        self.n_frames_lost = self._n_untold = self._told_ns = 0
         self._meter = RateMeter()
         self._intake: Intake | None = None
         self._was_running = False
@@ -210,7 +211,7 @@ class MeameSource(Source):
     def blocks(self) -> Iterator[Block]:
         """Give the segments, each as soon as it is complete."""
         t_next, gap_frames, flags = 0, 0, BlockFlag.NONE
-        last_ns = time.monotonic_ns()
+        last_ns = heard_ns = time.monotonic_ns()
         while not self.is_stopping:
             try:
                 arrival = self._intake.take(LOOK_S)
@@ -219,24 +220,28 @@ class MeameSource(Source):
                 if not self._reconnect(error, t_next):
                     return
                 flags |= BlockFlag.RECONNECTED
+                heard_ns = (
+                    time.monotonic_ns()
+                )  # the new connection has its own patience
                 continue
             if arrival is None:
-                self._look_at_silence(last_ns, t_next)
+                self._look_at_silence(heard_ns, t_next)
                 continue
             if flags & BlockFlag.RECONNECTED:
                 gap_frames += self._gap_since(last_ns, arrival)
             elif arrival.n_lost_before:
                 yield from self._release(t_next, last_ns)
                 gap_frames += arrival.n_lost_before * self.settings.segment_frames
-                self._report_loss(gap_frames, t_next)
+                self._report_loss(gap_frames, t_next, arrival.host_time_ns)
             self.n_frames_lost += gap_frames
             t_next += gap_frames
-            last_ns = arrival.host_time_ns
+            last_ns = heard_ns = arrival.host_time_ns
             self._examine(arrival, t_next)
             yield from self._repaired(arrival, t_next, gap_frames, flags)
             t_next += self.settings.segment_frames
             gap_frames, flags = 0, BlockFlag.NONE
         yield from self._release(t_next, last_ns)
+        self._say_lost(t_next)
 
     def _repaired(
         self, arrival: Arrival, t_start: int, gap_frames: int, flags: BlockFlag
@@ -254,11 +259,21 @@ class MeameSource(Source):
             traces, first, _ = held
             yield Block(first, traces, host_time_ns, 0, BlockFlag.REPAIRED)
 
-    def _report_loss(self, gap_frames: int, t_next: int) -> None:
+    def _report_loss(self, gap_frames: int, t_next: int, now_ns: int) -> None:
+        """Report losses together: a reader that is always slow has many a second."""
+        self._n_untold += gap_frames
+        if now_ns - self._told_ns > REPORT_EVERY_S * 1e9:
+            self._told_ns = now_ns
+            self._say_lost(t_next)
+
+    def _say_lost(self, t_next: int) -> None:
+        if not self._n_untold:
+            return
         text = (
-            f"{gap_frames} frames were dropped, because nobody took them within "
+            f"{self._n_untold} frames were dropped, because nobody took them within "
             f"{self.most_held_s:g} s"
         )
+        self._n_untold = 0
         self.report("intake", False, text, t_next)
 
     # ---------------------------------------------------------------- silence, and loss

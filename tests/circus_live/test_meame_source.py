@@ -399,6 +399,31 @@ def test_a_reader_that_is_slow_does_not_stop_the_server(make):
     assert verdicts(source, "intake") == [False]
 
 
+def test_patience_begins_again_with_a_new_connection(make, monkeypatch):
+    server = make(disconnect_after=5)
+    source = source_of(server, rate=1000, length=300, patience_s=1.5)
+    reconnect = source._reconnect
+
+    def slowly(error, t_next):
+        time.sleep(2.0)
+        return reconnect(error, t_next)
+
+    monkeypatch.setattr(source, "_reconnect", slowly)
+    blocks = take(source, 2400)
+    check_contiguous(blocks)
+    assert any(block.flags & BlockFlag.RECONNECTED for block in blocks)
+
+
+def test_losses_without_end_are_reported_together(make):
+    source = source_of(make())
+    for number in range(1000):
+        source._report_loss(100, 100 * number, 10**12 + number * 10**7)
+    source._say_lost(100_000)
+    texts = [v.text for v in source.verdicts if v.name == "intake"]
+    assert len(texts) == 2
+    assert sum(int(text.split()[0]) for text in texts) == 100_000
+
+
 def test_leaving_in_the_middle_closes_the_connection(make):
     server = make()
     source = source_of(server)
