@@ -2,6 +2,7 @@
 
 import pickle
 import traceback
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
@@ -47,10 +48,11 @@ class Failure:
 
     def as_error(self) -> LiveError | CircusError:
         """Return what to raise; its cause is the traceback of the other process."""
+        error = ServiceError(f"{self.member} failed: {self.text}")
         if self.pickled:
-            error = pickle.loads(self.pickled)
-        else:
-            error = ServiceError(f"{self.member} failed: {self.text}")
+            # its class may be known there alone
+            with suppress(Exception):
+                error = pickle.loads(self.pickled)
         error.__cause__ = RemoteTraceback(self.traceback)
         return error
 

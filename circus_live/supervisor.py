@@ -116,7 +116,9 @@ class Supervisor(threading.Thread):
         name = self._members[number].name
         waited = f"; {lost} blocks that waited for it are lost" if lost else ""
         if exit_code is not None and exit_code < 0:
-            how = f"was killed by {signal.Signals(-exit_code).name}"
+            names = {one.value: one.name for one in signal.Signals}
+            number = -exit_code  # those for real time have no names
+            how = f"was killed by {names.get(number, f'signal {number}')}"
         else:
             how = f"ended by itself with status {exit_code}"
         return MemberDiedError(f"the process of {name} {how}{waited}")

@@ -23,6 +23,7 @@ from circus_io.errors import (
     StreamStalledError,
 )
 from circus_live import Block, Flow, Message, Service, Source, SourceInfo, SourceState
+from circus_live.failure import Failure
 from circus_live.sources.file import FileSource
 
 RAW = np.random.default_rng(0).integers(-999, 999, (5000, 3)).astype("i2")
@@ -579,3 +580,12 @@ def test_nothing_is_left_in_shared_memory():
     with pytest.raises(MemberDiedError):
         flow.wait()
     assert not [n for n in during - before if "circus_live" in n or n.startswith("psm")]
+
+
+def test_an_error_that_only_its_process_knows_and_a_signal_without_a_name():
+    failure = Failure("detector", "Odd: no", "Traceback", b"cnowhere\nOdd\n.")
+    assert str(failure.as_error()) == "detector failed: Odd: no"
+    flow = Flow("synthetic?n_channels=4&n_units=1&loop_s=0.1")
+    flow.add(id, name="idle")
+    with pytest.raises(MemberDiedError, match="killed by signal 36"), flow:
+        os.kill(flow.pids["idle"], 36)
