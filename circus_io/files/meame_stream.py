@@ -228,6 +228,8 @@ class MeameStreamFile(DataFile):
         """
         index, grown_s, known = 0, time.monotonic(), self.duration
         while True:
+            # before it is measured: what comes in between is there then
+            may_grow = self._spool is None or self._spool.is_running
             duration = self.refresh()
             # the last frame may be made up, and wait for the next to be interpolated
             while (index + 1) * chunk_size < duration:
@@ -235,7 +237,7 @@ class MeameStreamFile(DataFile):
                 index += 1
             if duration != known:
                 known, grown_s = duration, time.monotonic()
-            elif not self._may_grow(time.monotonic() - grown_s, timeout_s):
+            elif not may_grow or self._is_done(time.monotonic() - grown_s, timeout_s):
                 break
             else:
                 time.sleep(min(self.settings.segment_s, 0.05))
@@ -244,8 +246,8 @@ class MeameStreamFile(DataFile):
         if self._spool is not None and self._spool.error is not None:
             raise self._spool.error
 
-    def _may_grow(self, silent_s: float, timeout_s: float) -> bool:
-        return silent_s < timeout_s if self._spool is None else self._spool.is_running
+    def _is_done(self, silent_s: float, timeout_s: float) -> bool:
+        return self._spool is None and silent_s >= timeout_s
 
     def stop(self) -> None:
         """Leave the server, if this is a live stream; what came can still be read."""
@@ -261,7 +263,14 @@ class MeameStreamFile(DataFile):
         self._given, where = given_values(params), StreamSettings.from_url(url)
         self.params = self._fill_from_params()
         settings = replace(self._settings(), host=where.host, http_port=where.http_port)
-        start_acquisition(ControlClient(where.host, where.http_port), settings)
+        control = ControlClient(where.host, where.http_port)
+        if start_acquisition(control, settings).was_running:
+            logger.warning(
+                "%s was running before, and ignores what is asked now: if its "
+                "sampling_rate or segment_frames is another one, channels and times "
+                "are mixed up",
+                url,
+            )
         path = self.params["spool"]
         if not path:
             handle, path = tempfile.mkstemp(suffix=self.extension[0])
