@@ -87,6 +87,13 @@ class Recorder(Service):
         if not self.path.parent.is_dir():
             raise NotWritableError(f"there is no folder {self.path.parent}")
         self._check_free(self._file_name())
+        if self._rotates:  # a later number in use would end the recording half-way
+            for path in sorted(self.path.parent.glob(f"{self.path.stem}_*")):
+                if path.suffix == self.path.suffix and self._is_numbered(path):
+                    raise NotWritableError(
+                        f"there is a file {path.name} already, of an earlier recording "
+                        "of several files; choose another name"
+                    )
         return info
 
     def open(self, info: SourceInfo) -> None:
@@ -145,8 +152,15 @@ class Recorder(Service):
         counts = np.rint(np.nan_to_num(microvolts / GAIN_OF_TRACES_UV))
         return counts.clip(limits.min, limits.max).astype(np.int32)
 
+    @property
+    def _rotates(self) -> bool:
+        return self.rotate_s is not None or self.rotate_bytes is not None
+
+    def _is_numbered(self, path: Path) -> bool:
+        return path.stem.removeprefix(f"{self.path.stem}_").isdecimal()
+
     def _file_name(self) -> Path:
-        if self.rotate_s is None and self.rotate_bytes is None:
+        if not self._rotates:
             return self.path
         return self.path.with_name(f"{self.path.stem}_{self._number}{self.path.suffix}")
 

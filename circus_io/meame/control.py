@@ -232,7 +232,11 @@ class ControlClient:
         self.request("/DSP/flash", is_repeatable=True)
 
     def replay(self, name: str) -> None:
-        """Let the server send its own sequence: ``setup``, ``start`` or ``stop``."""
+        """Let the server send its own sequence: ``setup``, ``start`` or ``stop``.
+
+        The first two stimulate with a pulse that is the server's own and not balanced:
+        no limits hold for it. `MeameStimulator` never uses them.
+        """
         self.request(f"/DSP/stim/{name}")
 
     def log(self, text: str) -> None:

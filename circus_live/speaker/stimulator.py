@@ -92,8 +92,8 @@ class MeameStimulator(Stimulator):
         super().__init__(limits)
         self.firmware = get_firmware(firmware)
         self.channel_map = get_channel_map(channel_map)
-        self.control = None if dry_run else ControlClient(host, port, timeout_s)
-        self._transmitter = Transmitter(self.control)
+        self._control = None if dry_run else ControlClient(host, port, timeout_s)
+        self._transmitter = Transmitter(self._control)
         self.guarded = guarded
         self._guardian: Guardian | None = None
         self._channels: dict[int, tuple[int, ...]] = {}
@@ -134,24 +134,24 @@ class MeameStimulator(Stimulator):
 
     def read_error(self) -> DspError:
         """Return the last error that the DSP noted."""
-        if self.control is None:
+        if self._control is None:
             return DspError.NONE
-        return DspError(self.control.read([Register.ERROR_FLAG])[0])
+        return DspError(self._control.read([Register.ERROR_FLAG])[0])
 
     def is_active(self, group: int) -> bool:
         """Ask the DSP whether a group stimulates."""
         self._check_output(group)
-        if self.control is None:
+        if self._control is None:
             return False
-        return bool(self.control.read([group_state(group)[0]])[0])
+        return bool(self._control.read([group_state(group)[0]])[0])
 
     # ------------------------------------------------------------ hooks of the contract
 
     def _connect(self) -> None:
-        if self.control is not None:
-            self._check_dsp(self.control)
+        if self._control is not None:
+            self._check_dsp(self._control)
             if self.guarded and self._guardian is None:
-                self._guardian = Guardian(self.control.host, self.control.port)
+                self._guardian = Guardian(self._control.host, self._control.port)
         self._channels.clear()
         self._pulses.clear()
         stop_everything(self._transmitter)

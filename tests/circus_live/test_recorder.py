@@ -172,6 +172,17 @@ def test_what_cannot_be_recorded_is_refused_before_anything_starts(tmp_path):
         Recorder(tmp_path / "a.h5", rotate_s=0)
 
 
+def test_numbers_in_use_are_refused_before_anything_is_recorded(tmp_path):
+    (tmp_path / "rec_2.h5").write_bytes(b"of yesterday")
+    (tmp_path / "rec_old.h5").touch()  # no number
+    with pytest.raises(NotWritableError, match=r"rec_2.h5 already"):
+        Flow(Ramp(1)).add(Recorder(tmp_path / "rec.h5", rotate_s=0.1))
+    record(Ramp(1), tmp_path / "rec.h5")
+    (tmp_path / "rec_2.h5").unlink()
+    record(Ramp(1), tmp_path / "rec.h5", rotate_s=0.1)
+    assert (tmp_path / "rec_0.h5").exists()
+
+
 def test_messages_are_no_recording(tmp_path):
     flow = Flow(Ramp(3))
     flow.add(lambda block: "text", name="words")

@@ -206,14 +206,14 @@ def test_after_a_stop_that_failed_the_end_of_the_program_tries_again(
 def test_a_signal_handler_may_stop_in_the_middle_of_a_start(server):
     with stimulator(server) as device:
         device.set_signal(0, PULSE, period_us=10_000, electrodes=[12])
-        request = device.control.request
+        request = device._control.request
 
         def interrupted(path, message, **settings):
             if message.get("func") == DspFunction.START_QUEUE:
                 signal.raise_signal(signal.SIGUSR1)  # while the transmitter sends
             return request(path, message, **settings)
 
-        device.control.request = interrupted
+        device._control.request = interrupted
         before = signal.signal(signal.SIGUSR1, lambda *_: device.stop())
         try:
             device.start()
