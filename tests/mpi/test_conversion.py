@@ -148,18 +148,21 @@ def test_wrong_input_is_one_line(folder):
 
 SLOW = """
 import time
+from pathlib import Path
 from circus_io.files.raw_binary import RawBinaryFile
 
 class Slow(RawBinaryFile):
     def _read_frames(self, t_start, t_stop, nodes):
-        time.sleep(0.3)
+        end_s = time.monotonic() + 60
+        while not Path("go").exists() and time.monotonic() < end_s:
+            time.sleep(0.01)
         return super()._read_frames(t_start, t_stop, nodes)
 """
 
 
 @pytest.fixture
 def slow_job(folder):
-    """Start conversions that take a while; kill what is left of them."""
+    """Start conversions that wait for a file ``go``; kill what is left of them."""
     (folder / "slow.py").write_text(SLOW)
     started = []
 
@@ -186,7 +189,7 @@ def slow_job(folder):
 
 
 def left(folder):
-    known = {"rec.raw", "rec.params", "slow.py"}
+    known = {"rec.raw", "rec.params", "slow.py", "go"}
     return sorted(path.name for path in folder.iterdir() if path.name not in known)
 
 
@@ -239,6 +242,8 @@ def test_an_old_file_stays_until_the_new_one_is_complete(folder, counts, slow_jo
     while process.poll() is None:
         size = Path("out.npy").stat().st_size
         assert size in (3, 128 + counts.nbytes)
+        if Path("out.npy.partial/out.npy").exists():
+            Path("go").touch()
         time.sleep(0.02)
     assert process.returncode == 0
     assert np.array_equal(np.load("out.npy"), counts)
@@ -249,4 +254,5 @@ def test_a_second_conversion_to_the_same_file_waits_its_turn(folder, slow_job):
     done = circus("convert", "rec.raw", "out.npy")
     assert done.returncode == 3
     assert "another conversion writes out.npy" in done.stderr
+    Path("go").touch()
     assert process.wait(timeout=60) == 0
