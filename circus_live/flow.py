@@ -21,7 +21,7 @@ from multiprocessing import resource_tracker
 from types import TracebackType
 from typing import Any, Self
 
-from circus_io.errors import LiveError
+from circus_io.errors import CircusError, LiveError
 from circus_live.board import Board
 from circus_live.member import SIGNALS, Input, Member
 from circus_live.opening import open_source
@@ -181,7 +181,7 @@ class Flow:
         CircusError
             The first failure; the traceback in its process is the cause.
         """
-        with self._stopped_by_signals(), self:
+        with self.stopped_by_signals(), self:
             while not self.wait(None if watch is None else every_s):
                 watch(self.statistics())
         return self.statistics()
@@ -251,6 +251,11 @@ class Flow:
         if has_ended and self._supervisor.failure is not None:
             raise self._supervisor.failure
         return has_ended
+
+    @property
+    def failure(self) -> CircusError | None:
+        """The first failure so far, which `wait` will raise."""
+        return None if self._supervisor is None else self._supervisor.failure
 
     @property
     def is_running(self) -> bool:
@@ -330,7 +335,8 @@ class Flow:
         )
 
     @contextmanager
-    def _stopped_by_signals(self) -> Iterator[None]:
+    def stopped_by_signals(self) -> Iterator[None]:
+        """Let SIGINT and SIGTERM stop the source meanwhile; a second one kills."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return

@@ -14,7 +14,7 @@ from circus_live.board import Board
 from circus_live.failure import Failure
 from circus_live.reader import Reader
 from circus_live.ring import Ring
-from circus_live.service import Service, items_of
+from circus_live.service import LoopService, Service, items_of
 from circus_live.source import Source, SourceInfo
 from circus_live.watch import Watch
 from circus_live.writer import Writer
@@ -106,6 +106,8 @@ class Member:
     def _work(self) -> None:
         if isinstance(self.work, Source):
             self._run_source(self.work)
+        elif isinstance(self.work, LoopService):
+            self.work.drive(self._readers, self._writer, lambda: self.board.is_stopping)
         else:
             self._run_service(self.work)
 

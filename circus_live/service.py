@@ -23,7 +23,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -31,7 +31,18 @@ from circus_io.errors import FormatError
 from circus_live.block import Block, Message
 from circus_live.source import SourceInfo
 
-__all__ = ["FunctionService", "Service", "as_service", "items_of", "load_service"]
+if TYPE_CHECKING:
+    from circus_live.reader import Reader
+    from circus_live.writer import Writer
+
+__all__ = [
+    "FunctionService",
+    "LoopService",
+    "Service",
+    "as_service",
+    "items_of",
+    "load_service",
+]
 
 Item = Block | Message
 
@@ -74,6 +85,29 @@ class Service:
 
     def close(self) -> None:
         """Let go of what `open` took; called once, whatever happened."""
+
+
+class LoopService(Service):
+    """A service with a loop of its own, which takes and sends when it wants."""
+
+    def drive(
+        self,
+        readers: "list[Reader]",
+        writer: "Writer | None",
+        is_stopping: Callable[[], bool],
+    ) -> None:
+        """Run until there is no more; takes the place of `process`.
+
+        Parameters
+        ----------
+        readers : list of Reader
+            Of those that it is after.
+        writer : Writer or None
+            None if nobody reads what it sends.
+        is_stopping : callable
+            Whether all is to end: what has no reader looks there.
+        """
+        raise NotImplementedError(f"{type(self).__name__}.drive")
 
 
 class FunctionService(Service):

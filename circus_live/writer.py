@@ -112,6 +112,24 @@ class Writer:
         if not self._n_holding[slot]:
             self._free.append(slot)
 
+    def wait_for_room(self, timeout_s: float) -> bool:
+        """Wait until `put` would not wait; False if it still would.
+
+        It also sees that a reader has died, so that nobody waits for that one.
+        """
+        blocking = [lane for lane in self._lanes if lane.policy is Policy.BLOCK]
+        if self._have_room(blocking):
+            return True
+        if timeout_s > 0:
+            self.ring.room.wait(timeout_s)
+        for lane in blocking:
+            if not self.ring.reader_is_alive(lane.number):
+                self.ring.bury_reader(lane.number)
+        return self._have_room(blocking)
+
+    def _have_room(self, lanes: list[_Lane]) -> bool:
+        return not any(self._is_open(lane) and self._is_full(lane) for lane in lanes)
+
     def end(self) -> None:
         """Say that all has been put; a second time is harmless."""
         self._finish(State.ENDED)

@@ -473,7 +473,7 @@ if __name__ == "__main__":
         time.sleep(0.01)
     print(*flow.pids.values(), flush=True)
     if sys.argv[2] == "run":
-        with flow._stopped_by_signals():
+        with flow.stopped_by_signals():
             flow.wait()
         print(flow.statistics().n_frames)
     else:

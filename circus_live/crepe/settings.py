@@ -1,0 +1,6 @@
+"""Numbers that CREPE has in one place."""
+
+__all__ = ["DEFAULT_STREAM_DIMENSION", "SEGMENT_FRAMES"]
+
+DEFAULT_STREAM_DIMENSION = 60
+SEGMENT_FRAMES = 100
