@@ -106,7 +106,10 @@ class MeameSpeaker(QueueService):
         slowest = max(self.periods.values())
         with self.stimulator as stimulator:
             stimulator.set_signal(
-                self.group, self.pulse, slowest * TICK_US, self.electrodes
+                self.group,
+                self.pulse,
+                period_us=slowest * TICK_US,
+                electrodes=self.electrodes,
             )
             while True:
                 label = self.get()
