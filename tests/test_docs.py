@@ -52,12 +52,13 @@ SPIKEINTERFACE = DOCS / "how-to" / "use-with-spikeinterface.md"
 NEO = DOCS / "reference" / "formats-neo.md"
 ADD_A_FORMAT = DOCS / "how-to" / "add-a-file-format.md"
 LIVE = DOCS / "how-to" / "record-live.md"
+MOVE_FROM_CREPE = DOCS / "how-to" / "move-from-crepe.md"
 MEAME_SERVER = DOCS / "how-to" / "use-the-meame-server.md"
 MEAME = DOCS / "reference" / "meame-protocol.md"
 STEPS_AGAIN = DOCS / "how-to" / "run-steps-again.md"
 # first-sort.md is run by tests/circus_cli/test_demo_command.py
 RUN = [README, FIRST_WRAPPER, *AFTER_README, STEPS_AGAIN, SPIKEINTERFACE, NEO]
-RUN += [ADD_A_FORMAT, LIVE, MEAME, MEAME_SERVER]
+RUN += [ADD_A_FORMAT, LIVE, MEAME, MEAME_SERVER, MOVE_FROM_CREPE]
 SHOWN = {"text", "console", "ini", "yaml"}
 KNOWN_LANGUAGES = {"bash", "python", *SHOWN}
 

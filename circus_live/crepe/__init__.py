@@ -9,7 +9,9 @@ moving from CREPE.
 """
 
 from circus_live.crepe.experiment import CREPE, get_queue
+from circus_live.crepe.growing_array import GrowingArray
 from circus_live.crepe.hdf5_reader import HDF5Reader
+from circus_live.crepe.hw_api import EndpointAction, HWAPIWrapper
 from circus_live.crepe.meame_listener import MeameListener
 from circus_live.crepe.meame_speaker import MeameSpeaker
 from circus_live.crepe.modus import CrepeModus
@@ -22,7 +24,10 @@ __all__ = [
     "CREPE",
     "DEFAULT_STREAM_DIMENSION",
     "CrepeModus",
+    "EndpointAction",
+    "GrowingArray",
     "HDF5Reader",
+    "HWAPIWrapper",
     "MeameListener",
     "MeameSpeaker",
     "PoisonPill",
