@@ -2,7 +2,6 @@
 
 import logging
 import os
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,13 @@ from circus_io.files.mcs_hdf5.skeleton import frame_us
 from circus_live.block import Block, Message
 from circus_live.service import Service
 from circus_live.source import SourceInfo
+from circus_live.syncer import Syncer
 
 __all__ = ["Recorder"]
 
 logger = logging.getLogger(__name__)
 
-FLUSH_EVERY_S = 1.0
+SYNC_EVERY_S = 0.5  # with what HDF5 holds back, less than a second
 # counts of traces that are floats: ±2.1 V and noise of nV fit into int32
 GAIN_OF_TRACES_UV = 0.001
 
@@ -57,7 +57,7 @@ class Recorder(Service):
     -----
     A recorder that is killed loses nothing that it has got: the journal beside the file
     has it, and ``circus recover`` adds it to the file. What waited in its ring is lost,
-    and the error of the flow says how much. After a loss of power, up to a second is
+    and the error of the flow says how much. After a loss of power, about a second is
     lost. Traces that are floats, in any unit, are rounded to nV.
     """
 
@@ -114,6 +114,7 @@ class Recorder(Service):
             raise FormatError(
                 f"{block.origin} sends messages; only blocks are recorded"
             )
+        self._syncer.check()
         traces, t_start = self._as_counts(block.traces), block.sample_index
         while len(traces):
             left = self._most_frames - self._writer.n_frames
@@ -123,14 +124,12 @@ class Recorder(Service):
             part = traces if left >= len(traces) else traces[: int(left)]
             self._writer.append(part, t_start)
             traces, t_start = traces[len(part) :], t_start + len(part)
-        if time.monotonic() - self._flushed > FLUSH_EVERY_S:
-            self._writer.flush()
-            self._flushed = time.monotonic()
 
     def close(self) -> None:
         """Close the file; it then opens in every program."""
         if self._writer is not None:
             writer, self._writer = self._writer, None
+            self._syncer.close()
             with writer:
                 pass
 
@@ -195,5 +194,6 @@ class Recorder(Service):
             details={"label": info.name, "comment": self.comment},
             compress=self.compress,
         )
-        self._flushed = time.monotonic()
+        self._syncer = Syncer(path, SYNC_EVERY_S)
+        self._syncer.start()
         logger.info("recording to %s", path)
