@@ -181,7 +181,8 @@ class CREPE:
         self._flow.start()
         until = time.monotonic() + FIRST_DATA_S
         while self._flow.is_running and time.monotonic() < until:
-            if any(link.counts.received_blocks for link in self._flow_links()):
+            links = self._flow_links()
+            if not links or any(link.counts.received_blocks for link in links):
                 return
             time.sleep(LOOK_S)
 
