@@ -386,7 +386,7 @@ def test_the_experiment_runs_from_end_to_end_offline():
     )
     sent = crepe.get_last_queue()
     assert [sent.get(timeout=60) for _ in range(3)] == ["Rock", "Paper", "Paper"]
-    control = MeameSpeaker(PERIODS, **_where(crepe), **STIMULUS).stimulator.control
+    control = MeameSpeaker(PERIODS, **_where(crepe), **STIMULUS).stimulator._control
     active, period, _ = group_state(0)
     assert control.read([active, period]) == [1, 1250]
     crepe._flow.stop()
