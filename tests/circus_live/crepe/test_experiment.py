@@ -407,6 +407,35 @@ def test_offline_mode_has_a_server_of_its_own(recording):
     )
 
 
+def test_nothing_is_left_of_a_program_that_is_killed(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from circus_live.crepe import *\n"
+        "class E(QueueService):\n"
+        "    def run(self):\n"
+        "        while self.get() is not False: self.put(1)\n"
+        "if __name__ == '__main__':\n"
+        "    c = CREPE(CrepeModus.OFFLINE, queue_services=[[E, {}]])\n"
+        "    c.get_last_queue().get(timeout=60)\n"
+        "    print(c._offline.pid, *c.pids.values(), flush=True)\n"
+        "    c.wait()\n"
+    )
+    program = subprocess.Popen(
+        [sys.executable, script],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    pids = [int(pid) for pid in program.stdout.readline().split()]
+    assert len(pids) == 3
+    program.kill()
+    program.communicate()
+    until = time.monotonic() + 30
+    while any(psutil.pid_exists(pid) for pid in pids):
+        assert time.monotonic() < until, "an orphan is left"
+        time.sleep(0.05)
+
+
 def test_live_record_records_what_the_services_see(tmp_path):
     path = tmp_path / "rec.h5"
     with MeameServer(Ramp(), http_port=0, data_port=0, test_port=0) as server:
