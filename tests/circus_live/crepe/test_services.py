@@ -377,6 +377,14 @@ class MovingAverage(QueueService):
             self.put(float(columns.mean()))
 
 
+def eventually(read, expected, within_s=30.0):
+    """Tell whether what is read becomes what is expected."""
+    until = time.monotonic() + within_s
+    while (found := read()) != expected and time.monotonic() < until:
+        time.sleep(0.02)
+    return found == expected
+
+
 def test_the_experiment_runs_from_end_to_end_offline():
     crepe = CREPE(
         CrepeModus.OFFLINE,
@@ -388,11 +396,12 @@ def test_the_experiment_runs_from_end_to_end_offline():
     assert [sent.get(timeout=60) for _ in range(3)] == ["Rock", "Paper", "Paper"]
     control = MeameSpeaker(PERIODS, **_where(crepe), **STIMULUS).stimulator._control
     active, period, _ = group_state(0)
-    assert control.read([active, period]) == [1, 1250]
+    # the label is seen when it is sent on, the stimulator a moment later or earlier
+    assert eventually(lambda: control.read([active, period]), [1, 1250])
     crepe._flow.stop()
     while not is_poison_pill(sent.get(timeout=60)):
         pass
-    assert control.read([active]) == [0]
+    assert eventually(lambda: control.read([active]), [0])
     assert control.read([Register.ERROR_FLAG]) == [0]
     crepe.shutdown()
 
