@@ -1,7 +1,7 @@
 """CREPE's message builders: JSON text for a MEAME server, and where it goes.
 
-They build and send; they do not stimulate. What starts a stimulation is refused by
-`auto_transmit`: `MeameSpeaker` and `MeameStimulator` do that, within limits.
+They build and send; they do not stimulate. What starts or changes a stimulation is
+refused by `auto_transmit`: `MeameSpeaker` and `MeameStimulator` do that, within limits.
 """
 
 import json
@@ -53,10 +53,20 @@ ROUTES = {
     "DSP-write": "/DSP/write",
     "log": "/aux/logmsg",
 }
-STARTS = (DspFunction.START_QUEUE, DspFunction.ENABLE_GROUP)
-# registers through which a write calls a function, triggers, or makes a waveform
-CALLING = {0x0200, 0x0214, 0x1004, 0x1008, 0x100C}
-WAVEFORMS = range(0x9F20, 0x9F60)
+# what can only end a stimulation, or change nothing of it
+SENT = (
+    DspFunction.DUMP,
+    DspFunction.RESET,
+    DspFunction.MODE_AUTO,
+    DspFunction.STOP_QUEUE,
+    DspFunction.DISABLE_GROUP,
+)
+# where arguments of calls are put: all other registers act by themselves
+ARGUMENTS = (*range(0x1010, 0x1020, 4), *range(0x10AC, 0x10CC, 4))
+BEYOND_LIMITS = (
+    "without limits, or change a stimulation that runs within its limits; use "
+    "MeameSpeaker or circus_live.speaker.MeameStimulator"
+)
 
 
 def daq_config(samplerate: int, segment_length: int) -> str:
@@ -191,7 +201,7 @@ def auto_transmit(message: str, transmitter: Transmitter) -> Any:
     DeviceError
         The server did not acknowledge it.
     SafetyError
-        It would start a stimulation.
+        It may start or change a stimulation.
     """
     return meame_transmit(route_of(message), message, transmitter)
 
@@ -218,20 +228,21 @@ def meame_transmit(dest: str, message: str | None, transmitter: Transmitter) -> 
 def _parsed(dest: str, message: str | None) -> Call | Write:
     held = json.loads(message or "{}")
     if dest == "DSP-write":
-        for address in held["addresses"]:
-            if address in CALLING or address in WAVEFORMS:
-                raise SafetyError(
-                    f"a write to 0x{address:04X} may stimulate without limits; use "
-                    "MeameSpeaker or circus_live.speaker.MeameStimulator"
-                )
+        _check_addresses(held["addresses"])
         return Write(tuple(held["addresses"]), tuple(held["values"]))
     function = DspFunction(held["func"])
-    if function in STARTS:
-        raise SafetyError(
-            f"{function.name} starts a stimulation without limits; use MeameSpeaker or "
-            "circus_live.speaker.MeameStimulator"
-        )
+    if function not in SENT:
+        raise SafetyError(f"{function.name} may stimulate {BEYOND_LIMITS}")
+    _check_addresses(held["argAddrs"])
     return Call(function, tuple(held["argAddrs"]), tuple(held["argVals"]))
+
+
+def _check_addresses(addresses: Sequence[int]) -> None:
+    for address in addresses:
+        if address not in ARGUMENTS:
+            raise SafetyError(
+                f"a write to 0x{address:04X} may stimulate {BEYOND_LIMITS}"
+            )
 
 
 def _text(message: Call | Write) -> str:

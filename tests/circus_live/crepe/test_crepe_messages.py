@@ -9,6 +9,7 @@ from circus_io.meame import ControlClient
 from circus_live.crepe import messages
 from circus_live.meame_server import MeameServer
 from circus_live.speaker import Transmitter
+from circus_live.speaker.functions import DspFunction
 
 CALLS = {
     "dsp_dump": ((), 1, [], []),
@@ -70,19 +71,46 @@ def test_what_is_written_is_read_back(transmitter):
     assert [type(sent.message).__name__ for sent in transmitter.transcript] == ["Write"]
 
 
-@pytest.mark.parametrize("name", ["dsp_start_stim_queue", "dsp_enable_stim_grp"])
-def test_no_raw_message_starts_a_stimulation(transmitter, name):
+@pytest.mark.parametrize(
+    "name",
+    [
+        "dsp_start_stim_queue",
+        "dsp_enable_stim_grp",
+        "dsp_set_elec_grp_period",
+        "dsp_conf_elec_grp",
+        "dsp_set_elec_grp_manual",
+        "dsp_commit_conf",
+        "dsp_write_sq_dbg",
+    ],
+)
+def test_no_raw_message_starts_or_changes_a_stimulation(transmitter, name):
     text = getattr(messages, name)(*CALLS[name][0])
     with pytest.raises(SafetyError, match="without limits"):
         messages.auto_transmit(text, transmitter)
     assert not transmitter.transcript
 
 
-@pytest.mark.parametrize("address", [0x1004, 0x1008, 0x0214, 0x9F20])
+@pytest.mark.parametrize(
+    "address", [0x1004, 0x1008, 0x0214, 0x9F20, 0x107C, 0x9158, 0x920C]
+)
 def test_no_raw_write_stimulates(transmitter, address):
-    with pytest.raises(SafetyError, match="without limits"):
-        messages.auto_transmit(messages.reg_write_req([address], [1]), transmitter)
+    by_call = messages.dsp_func_call(DspFunction.RESET, [address], [1])
+    for text in (messages.reg_write_req([0x1010, address], [0, 1]), by_call):
+        with pytest.raises(SafetyError, match="without limits"):
+            messages.auto_transmit(text, transmitter)
     assert not transmitter.transcript
+
+
+def test_raw_messages_stop_a_stimulation(transmitter):
+    for text in (
+        messages.dsp_set_elec_grp_auto(),
+        messages.dsp_disable_stim_grp(1),
+        messages.dsp_stop_stim_queue(),
+        messages.dsp_reset(),
+    ):
+        messages.auto_transmit(text, transmitter)
+    sent = [message.message.function for message in transmitter.transcript]
+    assert sent == [5, 11, 8, 2]
 
 
 def test_a_server_that_is_gone_is_told():
