@@ -8,7 +8,7 @@ import pytest
 import circus_io
 from circus_cli.job import prepare
 from circus_cli.request import Request
-from circus_io import FormatError
+from circus_io.errors import CircusError
 from circus_io.params import build_params, read_params
 from circus_io.schema import FORMAT_KEYS, KEYS
 from sorting import api
@@ -95,7 +95,13 @@ FIELDS = {
 }
 ARRAY_FIELDS = {"h5_key": "b", "time_axis": 0}
 PART_FIELDS = {"recording_number": ("kwd", 1), "channel_name": ("arf", "odd")}
-NEO_FIELDS = {"block": "1", "well": "0007", "ncs_pattern": "CSC9"}
+NEO_FIELDS = {
+    "block": ("maxwell", "1"),
+    "well": ("maxwell", "0007"),
+    "ncs_pattern": ("neuralynx", "CSC9"),
+    "mapping_file": ("neuralynx", "absent.txt"),
+    "idx_mapping": ("neuralynx", 3),
+}
 ELSEWHERE = {"data.file_name"}  # of `circus FILE.params`, tested below
 
 
@@ -225,20 +231,24 @@ def test_a_used_field_of_parts_changes_the_recording(name, tmp_path):
 def test_a_used_field_of_neos_formats_chooses_a_part(name, tmp_path, require):
     """What is asked for is not there."""
     require("neo", extra="neo")
-    if name == "ncs_pattern":
+    file_format, absent = NEO_FIELDS[name]
+    given = {"file_format": file_format}
+    if file_format == "maxwell":
+        path = write_maxwell(tmp_path / "a.h5", np.zeros((600, 4), "u2"))
+    else:
         path = tmp_path / "CSC1.ncs"
         write_ncs(path, np.zeros(600, "i2"))
-    else:
-        path = write_maxwell(tmp_path / "a.h5", np.zeros((600, 4), "u2"))
-    of_format = {"file_format": "neuralynx" if path.suffix == ".ncs" else "maxwell"}
+    if name == "idx_mapping":
+        (tmp_path / "listed.txt").write_text("CSC1.ncs\n")
+        given["mapping_file"] = str(tmp_path / "listed.txt")
 
     def read(values):
-        parameters = build_params({"data": of_format | values})
+        parameters = build_params({"data": given | values})
         return circus_io.open_from_parameters(path, parameters)[:]
 
     assert len(read({})) > 0
-    with pytest.raises(FormatError):
-        read({name: NEO_FIELDS[name]})
+    with pytest.raises(CircusError):
+        read({name: absent})
 
 
 @pytest.mark.parametrize(
