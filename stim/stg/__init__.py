@@ -1,0 +1,1 @@
+"""STG4000 stimulators of Multi Channel Systems: download, streaming, several at once."""
