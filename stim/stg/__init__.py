@@ -1,1 +1,1 @@
-"""STG4000 stimulators of Multi Channel Systems: download, streaming, several at once."""
+"""STG4000 stimulators of Multi Channel Systems: download and streaming."""
