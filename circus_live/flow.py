@@ -63,7 +63,8 @@ class Flow:
     -----
     The first failure of a member stops the flow: the source ends, what is in the rings
     is still done, all processes end, and `run` or `wait` raises the failure. A member
-    that is killed is such a failure. If the process of the flow itself is killed, its
+    that is killed is such a failure; one that is dispensable, as a view, is only
+    missed in the log. If the process of the flow itself is killed, its
     members end in the same order.
     """
 
@@ -96,7 +97,7 @@ class Flow:
         *,
         name: str | None = None,
         after: str | Sequence[str] | None = None,
-        policy: Policy | str = Policy.BLOCK,
+        policy: Policy | str | None = None,
         **keywords: Any,
     ) -> str:
         """Add a service.
@@ -109,8 +110,9 @@ class Flow:
             By default that of the service, with a number if it is taken.
         after : str or sequence of str, optional
             Members whose blocks it gets; by default the one that was added last.
-        policy : {'block', 'drop_oldest', 'drop_newest', 'error'}
-            What happens when it is slower than they are.
+        policy : {'block', 'drop_oldest', 'drop_newest', 'error'}, optional
+            What happens when it is slower than they are; by default what the service
+            says, which is ``block`` if it says nothing.
         **keywords
             For the class or function.
 
@@ -302,14 +304,14 @@ class Flow:
         supervisor = self._supervisor
         if supervisor is None:
             raise LiveError("the flow has not been started")
-        n_frames, gap_frames = self._wiring.source_frames()
+        n_frames, gap_frames = self._wiring.links.source_frames()
         return FlowStatistics(
             host_time_ns=time.monotonic_ns(),
             n_frames=n_frames,
             gap_frames=gap_frames,
             source_state=supervisor.source_state,
             verdicts=supervisor.verdicts,
-            links=self._wiring.links(),
+            links=self._wiring.links.statistics(),
         )
 
     # ------------------------------------------------------------------------ its parts

@@ -29,9 +29,11 @@ import numpy as np
 
 from circus_io.errors import FormatError
 from circus_live.block import Block, Message
+from circus_live.policies import Policy
 from circus_live.source import SourceInfo
 
 if TYPE_CHECKING:
+    from circus_live.links import Links
     from circus_live.reader import Reader
     from circus_live.writer import Writer
 
@@ -66,9 +68,18 @@ class Service:
     is_sink: ClassVar[bool] = False
     """It sends nothing, so nothing comes after it."""
 
+    policy: ClassVar[Policy] = Policy.BLOCK
+    """What happens when it is too slow, if `Flow.add` is told nothing else."""
+
+    is_dispensable: ClassVar[bool] = False
+    """The flow goes on without it: its failure is logged, and ends nothing else."""
+
     def output_info(self, info: SourceInfo) -> SourceInfo:
         """Return what is known of the blocks it sends, from that of those it gets."""
         return info
+
+    def meet(self, links: "Links") -> None:
+        """See who reads whom; called once, before its process is made."""
 
     def open(self, info: SourceInfo) -> None:
         """Get ready; called once, in its process, before the first block."""

@@ -1,5 +1,6 @@
 """`Supervisor`: watches the processes of a flow from their parent, and ends them."""
 
+import logging
 import signal
 import threading
 import time
@@ -13,6 +14,8 @@ from circus_live.member import Member
 from circus_live.source import SourceState, Verdict
 
 __all__ = ["Supervisor"]
+
+logger = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.25
 
@@ -94,7 +97,7 @@ class Supervisor(threading.Thread):
             return
         self._has_told.add(number)
         if what == "failure":
-            self._fail(content.as_error())
+            self._fail(content.as_error(), number)
 
     def _see_off(self, number: int) -> None:
         """Notice that a process has ended; speak for it if it could not."""
@@ -110,7 +113,7 @@ class Supervisor(threading.Thread):
         for one in member.inputs:
             lost += one.ring.statistics(one.number).pending_blocks
             one.ring.bury_reader(one.number)
-        self._fail(self._death(number, process.exitcode, lost))
+        self._fail(self._death(number, process.exitcode, lost), number)
 
     def _death(self, number: int, exit_code: int | None, lost: int) -> CircusError:
         name = self._members[number].name
@@ -123,22 +126,31 @@ class Supervisor(threading.Thread):
             how = f"ended by itself with status {exit_code}"
         return MemberDiedError(f"the process of {name} {how}{waited}")
 
-    def _fail(self, error: CircusError) -> None:
+    def _fail(self, error: CircusError, number: int) -> None:
+        """End the flow, unless it can go on without the member."""
+        if not self._is_vital(number):
+            logger.warning("%s; the flow goes on without it", error)
+            return
         if self.failure is None:
             self.failure = error
         self._board.stop()
+
+    def _is_vital(self, number: int) -> bool:
+        return not getattr(self._members[number].work, "is_dispensable", False)
 
     def _kill_who_is_late(self) -> None:
         stopping_s, limit_s = self._board.stopping_s, self._board.drain_timeout_s
         if self._living and stopping_s is not None and stopping_s > limit_s:
             # those before the last one may only have waited for it
-            *others, name = (self._members[i].name for i in sorted(self._living))
+            late = sorted(self._living, key=lambda i: (self._is_vital(i), i))
+            *others, name = (self._members[i].name for i in late)
             too = f", and so were {', '.join(others)}" if others else ""
             self._fail(
                 MemberDiedError(
                     f"{name} had not ended {limit_s:g} s after it was asked to, and "
                     f"was killed{too}"
-                )
+                ),
+                late[-1],
             )
             self.kill()
             time.sleep(0.01)  # until the sentinels tell

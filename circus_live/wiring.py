@@ -4,12 +4,11 @@ import math
 from collections.abc import Sequence
 
 from circus_io.errors import FormatError
-from circus_live.layout import RingWord
+from circus_live.links import Link, Links
 from circus_live.policies import Policy
 from circus_live.ring import Ring
 from circus_live.service import Service
 from circus_live.source import SourceInfo
-from circus_live.statistics import LinkStatistics
 
 __all__ = ["OUTPUT", "Wiring"]
 
@@ -36,6 +35,8 @@ class Wiring:
     services : dict of str to Service
     infos : dict of str to SourceInfo
         What each member sends.
+    links : Links
+        None before the rings are made.
     """
 
     def __init__(self, source: str, info: SourceInfo, buffer_s: float) -> None:
@@ -46,14 +47,14 @@ class Wiring:
         self.infos = {source: info}
         self._source = self._last = source
         self._taps: dict[str, list[tuple[str, Policy]]] = {source: []}
-        self._rings: dict[str, Ring] = {}
+        self.links = Links()
 
     def add(
         self,
         service: Service,
         name: str | None,
         after: str | Sequence[str] | None,
-        policy: Policy | str,
+        policy: Policy | str | None,
     ) -> str:
         """Add a service; see `Flow.add`."""
         senders = self._senders(after)
@@ -62,7 +63,7 @@ class Wiring:
             raise FormatError(
                 f"the flow has a member {name} already; give another name"
             )
-        policy = Policy.named(policy)
+        policy = Policy.named(policy or service.policy)
         self.infos[name] = service.output_info(self.infos[senders[0]])
         for sender in senders:
             self._taps[sender].append((name, policy))
@@ -88,27 +89,20 @@ class Wiring:
 
     def make_rings(self) -> dict[str, Ring]:
         """Make a ring for each member that somebody reads."""
-        self._rings = {
+        rings = {
             name: Ring(*self._size(name), [policy for _, policy in taps], name)
             for name, taps in self._taps.items()
             if taps
         }
-        return self._rings
-
-    def source_frames(self) -> tuple[int, int]:
-        """Return how many frames the source has given, and how many were missing."""
-        if self._source not in self._rings:
-            return 0, 0
-        words = self._rings[self._source].words
-        return words[RingWord.N_FRAMES], words[RingWord.GAP_FRAMES]
-
-    def links(self) -> tuple[LinkStatistics, ...]:
-        """Return the counts of all readers."""
-        return tuple(
-            LinkStatistics(sender, reader, policy.value, ring.statistics(number))
-            for sender, ring in self._rings.items()
+        links = (
+            Link(sender, reader, policy.value, ring, number)
+            for sender, ring in rings.items()
             for number, (reader, policy) in enumerate(self._taps[sender])
         )
+        self.links = Links(tuple(links), rings.get(self._source))
+        for service in self.services.values():
+            service.meet(self.links)
+        return rings
 
     # ------------------------------------------------------------------------ its parts
 
