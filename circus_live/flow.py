@@ -312,6 +312,7 @@ class Flow:
             source_state=supervisor.source_state,
             verdicts=supervisor.verdicts,
             links=self._wiring.links.statistics(),
+            clock=supervisor.clock,
         )
 
     # ------------------------------------------------------------------------ its parts

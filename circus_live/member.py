@@ -11,6 +11,7 @@ from typing import Any
 from circus_io.errors import EndOfStreamError, MemberDiedError
 from circus_live.block import Block, Message
 from circus_live.board import Board
+from circus_live.clock import BIN_NS, SampleClock
 from circus_live.failure import Failure
 from circus_live.reader import Reader
 from circus_live.ring import Ring
@@ -115,8 +116,13 @@ class Member:
         source.on_change = lambda source: self._tell(
             "source", (source.state, source.verdicts)
         )
+        clock, told_ns = SampleClock(source.info.sampling_rate), 0
         for block in source:
             self._send(block)
+            clock.note_block(block)
+            if block.host_time_ns - told_ns > BIN_NS:
+                told_ns = block.host_time_ns
+                self._tell("clock", clock.fit)
 
     def _run_service(self, service: Service) -> None:
         try:

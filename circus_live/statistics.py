@@ -1,7 +1,10 @@
 """`FlowStatistics`: how a flow is doing, at one moment."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
 
+from circus_live.clock import ClockFit
 from circus_live.ring import ReaderStatistics
 from circus_live.source import SourceState, Verdict
 
@@ -25,6 +28,20 @@ class LinkStatistics:
     policy: str
     counts: ReaderStatistics
 
+    def as_json(self) -> dict[str, Any]:
+        """Return names and numbers, latencies as two percentiles."""
+        counts = self.counts
+        named = dict(vars(counts))
+        del named["latencies"]
+        return {
+            "sender": self.sender,
+            "receiver": self.receiver,
+            "policy": self.policy,
+            **named,
+            "latency_p50_ms": _finite(counts.latency_ms(50)),
+            "latency_p99_ms": _finite(counts.latency_ms(99)),
+        }
+
 
 @dataclass(frozen=True)
 class FlowStatistics:
@@ -41,6 +58,8 @@ class FlowStatistics:
     source_state : SourceState
     verdicts : tuple of Verdict
     links : tuple of LinkStatistics
+    clock : ClockFit, optional
+        Sample index against `time.monotonic`, as of the last second.
     """
 
     host_time_ns: int
@@ -49,6 +68,7 @@ class FlowStatistics:
     source_state: SourceState
     verdicts: tuple[Verdict, ...]
     links: tuple[LinkStatistics, ...]
+    clock: ClockFit | None = None
 
     @property
     def dropped_frames(self) -> int:
@@ -62,3 +82,21 @@ class FlowStatistics:
                 return link
         known = ", ".join(sorted({link.receiver for link in self.links}))
         raise KeyError(f"nothing goes from {sender} to {receiver}; receivers: {known}")
+
+    def as_json(self) -> dict[str, Any]:
+        """Return all of it as JSON has it: dicts, lists, text and numbers."""
+        return {
+            "host_time_ns": self.host_time_ns,
+            "n_frames": self.n_frames,
+            "gap_frames": self.gap_frames,
+            "dropped_frames": self.dropped_frames,
+            "source_state": self.source_state.value,
+            "verdicts": [asdict(verdict) for verdict in self.verdicts],
+            "clock": None if self.clock is None else asdict(self.clock),
+            "links": [link.as_json() for link in self.links],
+        }
+
+
+def _finite(value: float) -> float | None:
+    """Return what JSON knows; it has no NaN."""
+    return value if math.isfinite(value) else None

@@ -10,6 +10,7 @@ from typing import Any
 
 from circus_io.errors import CircusError, MemberDiedError
 from circus_live.board import Board
+from circus_live.clock import ClockFit
 from circus_live.member import Member
 from circus_live.source import SourceState, Verdict
 
@@ -41,6 +42,8 @@ class Supervisor(threading.Thread):
         The first one.
     source_state : SourceState
     verdicts : tuple of Verdict
+    clock : ClockFit or None
+        As the source told it last.
     has_ended : threading.Event
         Set when all processes have ended and are gone.
     """
@@ -60,6 +63,7 @@ class Supervisor(threading.Thread):
         self.failure: CircusError | None = None
         self.source_state = SourceState.NEW
         self.verdicts: tuple[Verdict, ...] = ()
+        self.clock: ClockFit | None = None
         self.has_ended = threading.Event()
 
     def run(self) -> None:
@@ -94,6 +98,9 @@ class Supervisor(threading.Thread):
     def _hear(self, number: int, what: str, content: Any) -> None:
         if what == "source":
             self.source_state, self.verdicts = content
+            return
+        if what == "clock":
+            self.clock = content
             return
         self._has_told.add(number)
         if what == "failure":

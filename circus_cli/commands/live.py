@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,6 +26,7 @@ Examples:
   circus live --source meame://127.0.0.1 --record rec.h5
   circus live --source rec.mcd --service my_chain.py:Detector
   circus live --source 'synthetic?n_channels=60' --duration 10
+  circus live --source rec.h5 --metrics 9100     counts for other programs, as JSON
   circus live --selftest         how fast blocks reach a service on this machine
 """
 
@@ -73,6 +76,15 @@ def live(
         float | None,
         typer.Option("--duration", metavar="S", help="Stop after so many seconds."),
     ] = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            "--metrics",
+            metavar="PORT",
+            help="Serve counts, rate and latency as JSON on this port of 127.0.0.1; 0 "
+            "takes a free one.",
+        ),
+    ] = None,
     selftest: Annotated[
         bool,
         typer.Option("--selftest", help="Show a histogram of latencies, and stop."),
@@ -102,8 +114,12 @@ def live(
         flow.add(Recorder(record, rotate_s=rotate_s), after="source")
     if not services and record is None:
         flow.add(_nothing, name="nobody", policy="drop_oldest")
-    statistics = _run(flow, duration_s, quiet)
-    _say_end(statistics, record, quiet)
+    try:
+        with _metrics(flow, metrics_port) as metrics:
+            _run(flow, metrics, duration_s, quiet)
+    finally:
+        if flow.pids:
+            _say_end(flow, record, quiet)
     return 0
 
 
@@ -124,16 +140,31 @@ def _source(text: str) -> Any:
     return FileSource(FileChoice(Path(text), None, ()).open())
 
 
-def _run(flow: Flow, duration_s: float | None, quiet: bool) -> FlowStatistics:
-    line = _StatusLine(flow.info, quiet)
+@contextmanager
+def _metrics(flow: Flow, port: int | None) -> Iterator[Any]:
+    """Take the port of the metrics, before anything is started."""
+    if port is None:
+        yield nullcontext()
+        return
+    from circus_live.metrics import MetricsServer
 
-    def watch(statistics: FlowStatistics) -> None:
-        line(statistics)
-        if duration_s is not None and line.elapsed_s >= duration_s:
-            flow.stop()
-
+    server = MetricsServer(flow, port)
+    say(f"metrics at {server.url}")
     try:
-        return flow.run(watch, min(STATUS_EVERY_S, duration_s or math.inf))
+        yield server
+    finally:
+        server.close()
+
+
+def _run(flow: Flow, metrics: Any, duration_s: float | None, quiet: bool) -> None:
+    line = _StatusLine(flow.info, quiet)
+    every_s = min(STATUS_EVERY_S, duration_s or math.inf)
+    try:
+        with flow.stopped_by_signals(), flow, metrics:
+            while not flow.wait(every_s):
+                line(flow.statistics())
+                if duration_s is not None and line.elapsed_s >= duration_s:
+                    flow.stop()
     finally:
         line.end()
 
@@ -188,9 +219,11 @@ class _StatusLine:
         )
 
 
-def _say_end(statistics: FlowStatistics, record: Path | None, quiet: bool) -> None:
+def _say_end(flow: Flow, record: Path | None, quiet: bool) -> None:
+    """Say what came of it; of a flow that failed too, but not its failure twice."""
+    statistics = flow.statistics()
     for verdict in statistics.verdicts:
-        if not verdict.is_good:
+        if not verdict.is_good and verdict.text not in str(flow.failure):
             say(f"{verdict.name}: {verdict.text}")
     if quiet:
         return

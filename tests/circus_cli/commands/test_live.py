@@ -1,17 +1,21 @@
 """``circus live`` and ``circus recover``, as a user calls them."""
 
+import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from contextlib import contextmanager, suppress
 
 import numpy as np
 import pytest
 
 from circus_io import open_recording
+from circus_live.meame_server import Faults, MeameServer, Ramp
 
 SERVICE = """
 import numpy as np
@@ -162,6 +166,52 @@ def test_an_interrupt_closes_the_file(tmp_path):
     n_frames = int(re.search(r"(\d+) frames, 0 missing", out)[1])
     assert len(open_recording(tmp_path / "a.h5")) == n_frames
     assert not list(tmp_path.glob("*.journal"))
+
+
+def test_an_interrupt_is_heard_while_it_connects(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        source = f"meame://127.0.0.1:{silent.getsockname()[1]}?sampling_rate=10000"
+        with started(tmp_path, "--source", source, "--record", "a.h5") as process:
+            connection, _ = silent.accept()  # it waits for an answer from here on
+            with connection:
+                asked_s = time.monotonic()
+                os.killpg(process.pid, signal.SIGINT)
+                out, err = process.communicate(timeout=60)
+        # by itself, it would have asked for six seconds
+        assert time.monotonic() - asked_s < 4
+    assert process.returncode == 0, err
+    assert "0 frames" in out
+
+
+def test_verdicts_are_shown_of_a_flow_that_fails(tmp_path):
+    ports = {"http_port": 0, "data_port": 0, "test_port": 0}
+    with MeameServer(Ramp(), **ports, faults=Faults(silence_after=60)) as server:
+        source = f"{server.url}&sampling_rate=10000&patience_s=2.5"
+        arguments = ("--source", source, "--record", "a.h5")
+        with started(tmp_path, *arguments) as process:
+            _, err = process.communicate(timeout=60)
+    assert process.returncode == 4
+    assert "last_sample: the server sends 0 as every 100th sample" in err
+    assert re.search(r"stall: no sample for [12]\.\d s", err)
+    assert re.search(r"error: .*no sample for 2\.\d s on an open connection", err)
+    assert err.count("no sample for 2.5 s") == 1  # the failure, and not twice
+    assert len(open_recording(tmp_path / "a.h5")) >= 5999
+
+
+def test_metrics_are_served_while_it_runs(tmp_path):
+    arguments = ("--source", SYNTHETIC, "--metrics", "0")
+    with started(tmp_path, *arguments) as process:
+        url = re.search(r"metrics at (http://127\S+)", process.stderr.readline())[1]
+        until = time.monotonic() + 60
+        found = {}
+        while not found.get("n_frames") and time.monotonic() < until:
+            with suppress(OSError), urllib.request.urlopen(url, timeout=5) as answer:
+                found = json.load(answer)
+            time.sleep(0.1)
+        os.kill(process.pid, signal.SIGINT)
+        process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert (found["n_channels"], found["links"][0]["receiver"]) == (4, "nobody")
 
 
 def test_what_is_killed_is_recovered(circus, tmp_path, monkeypatch):
