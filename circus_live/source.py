@@ -15,6 +15,7 @@ The shortest source has two members::
 """
 
 import math
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -213,6 +214,30 @@ class Source(ABC):
             time.sleep(min(left_s, LONGEST_SLEEP_S))
         return False
 
+    def unless_stopped(
+        self, work: Callable[[], Any], undo: Callable[[Any], object] | None = None
+    ) -> Any:
+        """Do what may take long, such as connecting; None if asked to stop meanwhile.
+
+        Parameters
+        ----------
+        work : callable
+            Called in a thread. After a stop it is left to itself.
+        undo : callable, optional
+            Called with what `work` returns too late.
+
+        Raises
+        ------
+        Exception
+            What `work` raises.
+        """
+        attempt = _Attempt(work, undo)
+        while not attempt.has_ended(LONGEST_SLEEP_S):
+            if self.is_stopping:
+                attempt.leave()
+                return None
+        return attempt.result()
+
     def __iter__(self) -> Iterator[Block]:
         """Open, give all blocks, close."""
         try:
@@ -242,6 +267,52 @@ class Source(ABC):
     def _tell(self) -> None:
         if self.on_change is not None:
             self.on_change(self)
+
+
+class _Attempt(threading.Thread):
+    """Something that may take long, in a thread that can be left to itself."""
+
+    def __init__(
+        self, work: Callable[[], Any], undo: Callable[[Any], object] | None
+    ) -> None:
+        super().__init__(daemon=True)
+        self._work, self._undo = work, undo
+        self._lock = threading.Lock()
+        self._is_left = self._is_done = False
+        self._value: Any = None
+        self._error: BaseException | None = None
+        self.start()
+
+    def run(self) -> None:
+        """Do it; undo it if nobody waits any more."""
+        try:
+            self._value = self._work()
+        except BaseException as error:
+            self._error = error
+            return
+        with self._lock:
+            is_late, self._is_done = self._is_left, True
+        if is_late and self._undo is not None:
+            self._undo(self._value)
+
+    def has_ended(self, timeout_s: float) -> bool:
+        """Wait a while; tell whether it is done, or has failed."""
+        self.join(timeout_s)
+        return not self.is_alive()
+
+    def leave(self) -> None:
+        """Wait for it no longer."""
+        with self._lock:
+            self._is_left = True
+            is_done = self._is_done
+        if is_done and self._undo is not None:
+            self._undo(self._value)
+
+    def result(self) -> Any:
+        """Return what came of it, or raise why nothing did."""
+        if self._error is not None:
+            raise self._error
+        return self._value
 
 
 def check_url_values(

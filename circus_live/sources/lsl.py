@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Self
 from urllib.parse import parse_qsl, unquote
 
@@ -24,6 +25,7 @@ from circus_live.source import (
 
 __all__ = ["LSLSource"]
 
+LOOK_S = 0.25
 # the numbers of LSL's channel formats; 3 is text
 DTYPES = {1: "f4", 2: "f8", 4: "i4", 5: "i2", 6: "i1", 7: "i8"}
 MICROVOLTS = {"microvolts": 1.0, "uv": 1.0, "µv": 1.0, "millivolts": 1e3, "mv": 1e3}
@@ -119,8 +121,13 @@ class LSLSource(Source):
     def open(self) -> None:
         """Connect."""
         _ = self.info
-        self._inlet = self._connect()
-        self._inlet.open_stream(self.find_s)
+        try:
+            self._inlet = self._connect()
+        except SourceError:
+            if not self.is_stopping:
+                raise
+            return
+        self.unless_stopped(lambda: self._inlet.open_stream(self.find_s))
 
     def close(self) -> None:
         """Leave the stream."""
@@ -137,20 +144,24 @@ class LSLSource(Source):
             if not len(stamps):
                 self._check_silence(now - heard)
                 continue
-            heard = now
+            heard, now_ns = now, time.monotonic_ns()
             self.move_to(SourceState.STREAMING)
-            gap = 0 if expected_s is None else self._gap(stamps[0] - expected_s)
-            sample_index += gap
-            flags = BlockFlag.RECONNECTED if gap else BlockFlag.NONE
-            yield Block(sample_index, traces, time.monotonic_ns(), gap, flags)
-            sample_index += len(traces)
+            before = stamps[0] if expected_s is None else expected_s
+            for part, gap in self._parts(stamps, before):
+                sample_index += gap
+                flags = BlockFlag.RECONNECTED if gap else BlockFlag.NONE
+                yield Block(sample_index, traces[part], now_ns, gap, flags)
+                sample_index += part.stop - part.start
             expected_s = stamps[-1] + 1 / self.info.sampling_rate
 
     # ------------------------------------------------------------------------ its parts
 
     def _connect(self) -> Any:
         pylsl = _library()
-        found = pylsl.resolve_byprop("name", self.name, 1, self.find_s)
+        found, until = [], time.monotonic() + self.find_s
+        # in short looks: no interrupt is heard within one
+        while not found and not self.is_stopping and time.monotonic() < until:
+            found = pylsl.resolve_byprop("name", self.name, 1, LOOK_S)
         if not found:
             raise SourceError(
                 f"no LSL stream {self.name} within {self.find_s:g} s; start its "
@@ -183,8 +194,17 @@ class LSLSource(Source):
         if silent_s > self.stall_s / 2:
             self.move_to(SourceState.STALLED)
 
-    def _gap(self, jump_s: float) -> int:
-        return round(jump_s * self.info.sampling_rate) if jump_s > self.gap_s else 0
+    def _parts(
+        self, stamps: list[float], expected_s: float
+    ) -> Iterator[tuple[slice, int]]:
+        """Give the runs between jumps of the stamps, and the frames missing before."""
+        frame_s = 1 / self.info.sampling_rate
+        due_s = np.concatenate([[expected_s], np.array(stamps[:-1]) + frame_s])
+        jumps_s = np.array(stamps) - due_s
+        starts = np.flatnonzero(jumps_s > self.gap_s).tolist()
+        for start, stop in pairwise(sorted({0, *starts, len(stamps)})):
+            is_gap = jumps_s[start] > self.gap_s
+            yield slice(start, stop), round(jumps_s[start] / frame_s) if is_gap else 0
 
 
 def _library() -> Any:

@@ -1,6 +1,7 @@
 """`MeameSource`: the live stream of a MEAME server."""
 
 import logging
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import fields
@@ -170,11 +171,12 @@ class MeameSource(Source):
     def open(self) -> None:
         """Configure and start the server, and connect to its samples."""
         try:
-            self._connect(patience_s=self.patience_s)
+            is_connected = self._connect(patience_s=self.patience_s)
         except DeviceError as error:
             self.report("connection", False, str(error))
             raise SourceError(str(error)) from error
-        self.report("connection", True, f"connected to {self.info.name}")
+        if is_connected:
+            self.report("connection", True, f"connected to {self.info.name}")
 
     def close(self) -> None:
         """Leave the server, which streams on: it cannot be stopped by a client."""
@@ -194,17 +196,26 @@ class MeameSource(Source):
             self._intake.close()
             self._intake = None
 
-    def _connect(self, patience_s: float) -> None:
+    def _connect(self, patience_s: float) -> bool:
+        """Configure, start and connect; False if asked to stop meanwhile."""
         settings = self.settings
         control = ControlClient(settings.host, settings.http_port)
-        self._was_running = start_acquisition(control, settings).was_running
+        started = self.unless_stopped(lambda: start_acquisition(control, settings))
+        if started is None:
+            return False
+        self._was_running = started.was_running
         self.move_to(SourceState.STARTED)
         port = settings.data_port if self.signal == "device" else settings.test_port
-        connection = connect_samples(settings, port, patience_s)
+        connection = self.unless_stopped(
+            lambda: connect_samples(settings, port, patience_s), socket.socket.close
+        )
+        if connection is None:
+            return False
         most = max(int(self.most_held_s / settings.segment_s), 2)
         self._intake = Intake(connection, settings, most)
         self._meter.reset()
         self._checks.update(rate=0, wire=[])  # the last sample is that of the server
+        return True
 
     # ------------------------------------------------------------------------ streaming
 
@@ -310,12 +321,10 @@ class MeameSource(Source):
             if not self.sleep_until(time.monotonic_ns() + int(wait_s * 1e9)):
                 return False
             try:
-                self._connect(patience_s=0)
+                return self._connect(patience_s=0)
             except DeviceError as failure:
                 logger.info("%s is not back: %s", self.info.name, failure)
                 wait_s = min(2 * wait_s, LONGEST_BACK_OFF_S)
-            else:
-                return True
         raise SourceError(
             f"{error}; it did not come back within {self.reconnect_s:g} s. What came "
             "before is delivered"

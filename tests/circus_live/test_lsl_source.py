@@ -103,6 +103,44 @@ def test_a_jump_of_the_time_stamps_is_a_gap(sender):
     assert blocks[-1].t_stop == 700
 
 
+def test_a_jump_inside_of_what_is_taken_at_once_is_the_same_gap(sender, monkeypatch):
+    source = LSLSource(sender.name, block_frames=200)
+    all_is_there = threading.Event()
+
+    def send():
+        stop_s = push(sender, 100)
+        stop_s = push(sender, 50, first=100, at_s=stop_s + 0.5)
+        push(sender, 50, first=150, at_s=stop_s + 0.3)
+        time.sleep(0.5)  # for the samples to cross over
+        all_is_there.set()
+
+    pull = source._pull
+
+    def pull_late():
+        assert all_is_there.wait(30)
+        return pull()
+
+    monkeypatch.setattr(source, "_pull", pull_late)
+    thread = in_background(sender, send)
+    blocks = take(source, 200)
+    thread.join()
+    found = [(b.sample_index, b.n_frames, b.gap_frames) for b in blocks]
+    assert found == [(0, 100, 0), (600, 50, 500), (950, 50, 300)]
+    traces = np.concatenate([block.traces for block in blocks])
+    assert np.array_equal(traces, counts(0, 200))
+
+
+def test_a_stop_is_heard_while_a_stream_is_looked_for(sender):
+    source = LSLSource(sender.name, find_s=60)
+    _ = source.info
+    source.name = f"absent-{uuid.uuid4().hex}"
+    threading.Timer(0.3, source.stop).start()
+    started = time.monotonic()
+    assert list(source) == []
+    assert time.monotonic() - started < 30
+    assert source.state is SourceState.CLOSED
+
+
 def test_silence_is_a_stall(sender):
     source = LSLSource(sender.name, stall_s=0.4)
     thread = in_background(sender, lambda: push(sender, 20))

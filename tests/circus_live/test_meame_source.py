@@ -382,6 +382,29 @@ def test_without_a_device_and_without_a_server(make):
     assert isinstance(caught.value.__cause__, DeviceError)
 
 
+def test_a_stop_is_heard_while_nobody_answers():
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # connects, and no more
+        port = silent.getsockname()[1]
+        source = open_source(f"meame://127.0.0.1:{port}?sampling_rate=10000")
+        threading.Timer(0.2, source.stop).start()
+        started_s = time.monotonic()
+        assert list(source) == []
+        # three tries of two seconds each are what an answer is waited for
+        assert time.monotonic() - started_s < 4
+    assert source.state is SourceState.CLOSED
+
+
+def test_a_stop_is_heard_while_the_port_stays_shut(make):
+    server = make()
+    with socket.create_server(("127.0.0.1", 0)) as shut:
+        port = shut.getsockname()[1]
+    source = source_of(server, patience_s=60, data_port=port)
+    threading.Timer(0.2, source.stop).start()
+    started_s = time.monotonic()
+    assert list(source) == []
+    assert time.monotonic() - started_s < 30
+
+
 def test_a_reader_that_is_slow_does_not_stop_the_server(make):
     server = make(zero_last_sample=False, buffer=50_000)
     source, blocks = source_of(server, most_held_s=0.2), []

@@ -1,6 +1,7 @@
 """What a source promises: its states, its end, its verdicts."""
 
 import pickle
+import threading
 import time
 
 import numpy as np
@@ -95,6 +96,30 @@ def test_sleeping_never_ends_early():
     due_ns = time.monotonic_ns() + 70_000_000
     assert Ramp().sleep_until(due_ns)
     assert time.monotonic_ns() >= due_ns
+
+
+def test_what_takes_long_is_left_when_it_is_stopped_and_undone_when_it_comes():
+    source, let_go, undone = Ramp(), threading.Event(), []
+
+    def work():
+        assert let_go.wait(30)
+        return "socket"
+
+    threading.Timer(0.1, source.stop).start()
+    assert source.unless_stopped(work, undone.append) is None
+    assert undone == []
+    let_go.set()
+    until = time.monotonic() + 30
+    while not undone and time.monotonic() < until:
+        time.sleep(0.01)
+    assert undone == ["socket"]
+
+
+def test_what_takes_long_gives_its_result_or_its_error():
+    source = Ramp()
+    assert source.unless_stopped(lambda: 7, undo=None) == 7
+    with pytest.raises(ValueError, match="no such port"):
+        source.unless_stopped(lambda: (_ for _ in ()).throw(ValueError("no such port")))
 
 
 def test_verdicts_are_kept_and_told():
