@@ -33,6 +33,8 @@ from circus_cli.commands.recover import EXAMPLES as RECOVER_EXAMPLES
 from circus_cli.commands.recover import recover
 from circus_cli.commands.sort import EXAMPLES as SORT_EXAMPLES
 from circus_cli.commands.sort import sort
+from circus_cli.commands.stim import EXAMPLES as STIM_EXAMPLES
+from circus_cli.commands.stim import group as stim
 from circus_cli.console import logs_shown, say_error, show
 from circus_cli.errors import UsageError, as_input_error
 from circus_cli.interrupt import listen, was_interrupted
@@ -67,8 +69,12 @@ COMMANDS = {
     "live": (live, LIVE_EXAMPLES),
     "recover": (recover, RECOVER_EXAMPLES),
     "meame-server": (meame_server, MEAME_SERVER_EXAMPLES),
+    "stim": (stim, STIM_EXAMPLES),
 }
 for _name, (_command, _examples) in COMMANDS.items():
+    if isinstance(_command, typer.Typer):
+        app.add_typer(_command, name=_name, epilog=_examples)
+        continue
     # what is left over is named in an error, with what to do instead
     app.command(
         _name,

@@ -31,8 +31,15 @@ and places of results go to the standard output.
 def cli_markdown() -> str:
     """Return the page: every command with its options and examples, and the steps."""
     group = typer.main.get_command(app)
-    sections = [_command(name, command) for name, command in group.commands.items()]
-    return "\n".join([HEAD, *sections, _steps()])
+    return "\n".join([HEAD, *_sections(group, ""), _steps()])
+
+
+def _sections(group: Any, before: str) -> Iterator[str]:
+    """Yield what there is to say of each command, those of groups after their group."""
+    for name, command in group.commands.items():
+        yield _command(before + name, command)
+        if hasattr(command, "commands"):
+            yield from _sections(command, f"{before}{name} ")
 
 
 def _command(name: str, command: Any) -> str:

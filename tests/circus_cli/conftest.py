@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from circus_cli.main import main
+from sorting.compilation import FIRST_RUN
 
 RATE_HZ = 15_000
 N_FRAMES = 6 * RATE_HZ
@@ -85,7 +86,8 @@ class Outcome:
     @property
     def error(self):
         (line,) = self.errors
-        assert self.err == f"{line}\n"
+        # whichever test sorts first on a machine is told so
+        assert self.err.replace(f"{FIRST_RUN}\n", "") == f"{line}\n"
         return line
 
 
