@@ -40,6 +40,16 @@ class Clock(Protocol):
     def sleep(self, seconds: float) -> None:
         """Wait; on a virtual clock, let the device run for so long."""
 
+    def every(
+        self, period_s: float, function: Callable[[], None]
+    ) -> Callable[[], None]:
+        """Call a function again and again, and return what ends that.
+
+        One call at a time, each as soon as the host gets to it; what it has missed by
+        then is left out. The function must not raise. What ends it may be called from
+        anywhere, also from the function, and returns when no call is under way.
+        """
+
 
 @dataclass(frozen=True)
 class DeviceEntry:
