@@ -15,8 +15,11 @@ the disk.
 
 * **here**, **numpy** are million samples per CPU second, of all channels, and **ratio**
   the one over the other; **cast** is the ratio to a cast alone, without offset or gain.
-* **cost** of half of the channels, and of one, is that of all channels; **ratio** again
-  is to what numpy needs for the same.
+  Those of **raw_binary int16** are µV, so that numpy does nothing but the cast either.
+* **cost** of a part of the channels is in units of that of all; **ratio** again is to
+  what numpy needs for the same. The parts are all channels but one (the reference),
+  half of them side by side, half of them here and there, and one. Where the channels of
+  a frame lie together, all pages have to be looked at for one channel, too.
 * **peak** is the private memory (MB) that reading took, in a process of its own, and
   **chunk** that of the traces of a chunk.
 
@@ -60,6 +63,20 @@ GAIN = VOLTS_PER_COUNT * 1e6
 LOOKS = 100  # at the memory
 
 
+def scattered(n_channels: int) -> np.ndarray:
+    """Return half of the channels, in order, without a rule."""
+    chosen = np.random.default_rng(0).permutation(n_channels)[: n_channels // 2]
+    return np.sort(chosen)
+
+
+PARTS: dict[str, Callable[[int], np.ndarray]] = {
+    "all but one": lambda n_channels: np.delete(np.arange(n_channels), n_channels // 4),
+    "half": lambda n_channels: np.arange(n_channels // 2),
+    "scattered": scattered,
+    "one": lambda n_channels: np.array([n_channels // 2]),
+}
+
+
 def main() -> None:
     """Measure all formats and print the table."""
     given = parse_arguments()
@@ -71,15 +88,16 @@ def main() -> None:
         f"file       {given.seconds:g} s of {given.channels} channels, uint16, "
         f"{RATE:g} Hz; chunks of {CHUNK_FRAMES} frames"
     )
-    print(f"\n{'':14}{'all channels':^31}{'half':^13}{'one':^13}{'memory':^13}")
-    columns = ("here", "numpy", "ratio", "cast", *["cost", "ratio"] * 2)
-    widths = (9, 8, 7, 7, 7, 6, 7, 6)
-    print(" " * 14, end="")
+    parts = "".join(f"{name:^13}" for name in PARTS)
+    print(f"\n{'':17}{'all channels':^31}{parts}{'memory':^13}")
+    columns = ("here", "numpy", "ratio", "cast", *["cost", "ratio"] * len(PARTS))
+    widths = (9, 8, 7, 7, *[7, 6] * len(PARTS))
+    print(" " * 17, end="")
     print(*map(str.rjust, columns, widths), f"{'peak':>7}{'chunk':>7}", sep="")
     with tempfile.TemporaryDirectory() as folder:
         counts = make_counts(Path(folder) / "bare.dat", given.channels, given.seconds)
         for name in given.format or FORMATS:
-            (suffix, *_) = (*get_format(name).extension, ".dat")
+            (suffix, *_) = (*get_format(name.split()[0]).extension, ".dat")
             path = Path(folder) / f"rec{suffix}"
             report(name, path, FORMATS[name](path, counts), counts, given.repeats)
             path.unlink()
@@ -185,6 +203,12 @@ def write_raw_binary(path: Path, counts: np.ndarray) -> Mapping[str, Any]:
     }
 
 
+def write_microvolts(path: Path, counts: np.ndarray) -> Mapping[str, Any]:
+    """Write samples that are µV if they are read as int16."""
+    given = dict(write_raw_binary(path, counts))
+    return given | {"data_dtype": "int16", "gain": 1.0}
+
+
 def write_brainvision(path: Path, counts: np.ndarray) -> Mapping[str, Any]:
     """Write int16 beside a header that neo parses: mapped, as are other flat files."""
     neo_signals.write_brainvision(path, counts - np.uint16(ZERO))
@@ -199,6 +223,7 @@ FORMATS: dict[str, Callable[[Path, np.ndarray], Mapping[str, Any]]] = {
     "mda": write_mda,
     "numpy": write_numpy,
     "raw_binary": write_raw_binary,
+    "raw_binary int16": write_microvolts,
 }
 
 
@@ -210,18 +235,20 @@ def report(
 ) -> None:
     """Print the row of a format."""
     n_channels = counts.shape[1]
-    half, one = np.arange(0, n_channels, 2), np.array([n_channels // 2])
-    with circus_io.open_recording(path, name, **params) as recording:
+    parts = [None, *(part(n_channels) for part in PARTS.values())]
+    with circus_io.open_recording(path, name.split()[0], **params) as recording:
         assert recording.shape == counts.shape
-        ways = [partial(read, recording, nodes) for nodes in (None, half, one)]
-        ways += [partial(bare, counts, nodes) for nodes in (None, half, one)]
+        ways = [partial(read, recording, nodes) for nodes in parts]
+        same = partial(bare, counts, cast_only=params.get("gain") == 1)
+        ways += [partial(same, nodes) for nodes in parts]
         ways += [partial(bare, counts, cast_only=True)]
-        all_s, half_s, one_s, *numpy_s, cast_s = fastest(ways, repeats)
-    rates = counts.size / all_s / 1e6, counts.size / numpy_s[0] / 1e6
-    print(f"{name:14}{rates[0]:9.1f}{rates[1]:8.1f}", end="")
-    print(f"{numpy_s[0] / all_s:7.2f}{cast_s / all_s:7.2f}", end="")
-    for part_s, same_s in ((half_s, numpy_s[1]), (one_s, numpy_s[2])):
-        print(f"{part_s / all_s:7.2f}{same_s / part_s:6.2f}", end="")
+        *seconds, cast_s = fastest(ways, repeats)
+    (all_s, *here_s), (numpy_s, *same_s) = seconds[: len(parts)], seconds[len(parts) :]
+    print(f"{name:17}{counts.size / all_s / 1e6:9.1f}", end="")
+    print(f"{counts.size / numpy_s / 1e6:8.1f}", end="")
+    print(f"{numpy_s / all_s:7.2f}{cast_s / all_s:7.2f}", end="")
+    for part_s, numpy_part_s in zip(here_s, same_s, strict=True):
+        print(f"{part_s / all_s:7.2f}{numpy_part_s / part_s:6.2f}", end="")
     task = json.dumps({"name": name, "path": str(path), "params": dict(params)})
     command = [sys.executable, __file__, "--peak-of", task]
     peak = subprocess.run(command, capture_output=True, text=True, check=True).stdout
@@ -259,7 +286,7 @@ def peak_of(name: str, path: str, params: Mapping[str, Any]) -> float:
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    with circus_io.open_recording(path, name, **params) as recording:
+    with circus_io.open_recording(path, name.split()[0], **params) as recording:
         while len(sizes) < LOOKS:  # again, if it was over too soon to be seen
             read(recording)
     done.set()

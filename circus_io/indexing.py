@@ -5,7 +5,9 @@ slice is clipped to it, as in any Python sequence. Channels follow numpy: an int
 drops the axis, a slice, a list (any order, repeats allowed) or a mask keeps it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import pairwise
 from operator import index as as_integer
 from typing import Any
 
@@ -16,6 +18,7 @@ from circus_io.errors import ChunkError
 __all__ = [
     "as_slice",
     "check_nodes",
+    "column_picker",
     "comparable",
     "parse_channels",
     "parse_frames",
@@ -23,6 +26,8 @@ __all__ = [
 ]
 
 Nodes = Sequence[int] | np.ndarray
+
+SHORTEST_RUN = 12  # channels, on average: from here on runs are faster than single ones
 
 
 def split_key(key: Any) -> tuple[Any, Any]:
@@ -177,8 +182,42 @@ def select_channels(frames: np.ndarray, nodes: Nodes | None) -> np.ndarray:
     ndarray, shape (n_frames, n_nodes)
         A view for all channels and for those at equal steps, else a copy in C order.
     """
+    return column_picker(nodes)(frames)
+
+
+def column_picker(nodes: Nodes | None) -> Callable[[np.ndarray], np.ndarray]:
+    """Return `select_channels` for these `nodes`, for many frames in turn.
+
+    Channels in long runs of neighbours, such as all but the reference electrode, are
+    copied run by run: the fewer the runs, the faster. Others are picked one by one.
+    """
     columns = as_slice(nodes)
-    return frames[:, columns] if columns else np.take(frames, nodes, axis=1)
+    if columns is not None:
+        return lambda frames: frames[:, columns]
+    nodes = np.asarray(nodes)
+    starts = 1 + np.flatnonzero(np.diff(nodes) != 1)
+    if len(nodes) < SHORTEST_RUN * (1 + len(starts)):
+        return partial(_take, nodes=nodes, lowest=nodes.min(), highest=nodes.max())
+    sources = [slice(int(run[0]), int(run[-1]) + 1) for run in np.split(nodes, starts)]
+    places = [slice(*ends) for ends in pairwise((0, *starts.tolist(), len(nodes)))]
+    return partial(_copy_runs, places=places, sources=sources, n_nodes=len(nodes))
+
+
+def _take(
+    frames: np.ndarray, nodes: np.ndarray, lowest: int, highest: int
+) -> np.ndarray:
+    # looked at once, and not each of them for each frame
+    inside = lowest >= 0 and highest < frames.shape[1]
+    return np.take(frames, nodes, axis=1, mode="wrap" if inside else "raise")
+
+
+def _copy_runs(
+    frames: np.ndarray, places: list[slice], sources: list[slice], n_nodes: int
+) -> np.ndarray:
+    chosen = np.empty((len(frames), n_nodes), frames.dtype)
+    for place, source in zip(places, sources, strict=True):
+        chosen[:, place] = frames[:, source]
+    return chosen
 
 
 def as_slice(nodes: Nodes | None) -> slice | None:

@@ -53,14 +53,14 @@ def test_reading_formats():
     formats = ("--format=mcd", "--format=brainvision", "--format=raw_binary")
     text = run("reading_formats.py", "--quick", *formats)
     assert_states_the_machine(text)
-    rows = re.findall(rf"^(\w+) +((?:{NUMBER} *){{10}})$", text, re.MULTILINE)
+    rows = re.findall(rf"^(\w+) +((?:{NUMBER} *){{14}})$", text, re.MULTILINE)
     assert {name for name, _ in rows} == {"mcd", "brainvision", "raw_binary"}
     for name, numbers in rows:
         here, numpy, ratio, cast, *costs, peak, chunk = map(float, numbers.split())
         assert ratio == pytest.approx(here / numpy, abs=0.02), name
         assert ratio > 0.1
         assert 0 < cast < ratio
-        assert len(costs) == 4
+        assert len(costs) == 8
         assert 0 < peak < 10 * chunk
 
 

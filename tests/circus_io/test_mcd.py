@@ -136,7 +136,7 @@ def test_each_count_is_rounded_once(tmp_path, volts_per_count, exact_in_float32,
         expected = microvolts(counts, volts_per_count, zero)
         assert np.array_equal(recording[:], expected)
         assert np.array_equal(recording[:, [1]], expected[:, [1]])
-        assert (recording._scale.ratio is not None) == exact_in_float32
+        assert bool(recording._scale.steps) == exact_in_float32
 
 
 def test_samples_as_stored(tmp_path):
@@ -566,7 +566,8 @@ def test_a_conversion_keeps_the_counts(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "gain", [125.0, 1 / 8, 0.1, 5 / 48, -1 / 3, 1.2345678901, 1e-14, 1e-40, 9e14]
+    "gain",
+    [125.0, 1 / 8, 0.1, 5 / 48, -1 / 3, 0.1136, 1.23456789, 1e-14, 1e-40, 1e-320, 9e14],
 )
 @pytest.mark.parametrize("zero", [0, 2048, 32768])
 def test_each_count_is_rounded_once_whatever_the_gain(gain, zero):

@@ -8,7 +8,7 @@ import numpy as np
 
 from circus_io.errors import FormatError
 from circus_io.files.mcd.chunks import SAMPLE_BYTES, Stretch
-from circus_io.indexing import as_slice
+from circus_io.indexing import column_picker
 from circus_io.streams import PathLike
 
 __all__ = ["MICROVOLTS", "Scale", "map_file", "read_frames"]
@@ -19,6 +19,8 @@ MICROVOLTS = 1e6  # in a volt
 BLOCK_SAMPLES = 2**18
 LARGEST_GAIN = 1e15  # µV per count: no product with a count leaves float32
 COUNTS = np.arange(2**16, dtype=np.uint16)
+SMALL_FACTORS = np.arange(1.0, 2**9)
+TRIED_FACTORS = 8
 
 
 def map_file(path: PathLike) -> np.ndarray:
@@ -36,17 +38,14 @@ class Scale:
         Count of 0 µV.
     gain : float
         µV per count.
-    ratio : (float, float) or None
-        Two float32 numbers whose quotient is the gain, if float32 suffices to give
-        what otherwise needs float64, at half the speed: the product with the first is
-        exact, and only the division rounds; or there is only one of both. Ranges and
-        amplifications of converters are round numbers, so that nearly all gains are
-        such quotients.
+    steps : tuple of (ufunc, float)
+        What float32 has to be multiplied and divided by to give what otherwise needs
+        float64, at a quarter of the speed; empty if there is no such way.
     """
 
     zero: int
     gain: float
-    ratio: tuple[float, float] | None = None
+    steps: tuple[tuple[np.ufunc, float], ...] = ()
 
     @classmethod
     def of(cls, zero: int, gain: float) -> "Scale":
@@ -61,10 +60,9 @@ class Scale:
             raise FormatError(f"{gain} µV per count are no gain; the file is damaged")
         exact = cls(zero, gain)
         expected = exact.traces(COUNTS)
-        nearest = Fraction(gain).limit_denominator(2**24)
-        for ratio in ((gain, 1.0), (1.0, 1 / gain), nearest.as_integer_ratio()):
-            quick = cls(zero, gain, ratio)
-            with np.errstate(over="ignore", invalid="ignore"):  # 1 / gain
+        for steps in _ways_in_float32(gain):
+            quick = cls(zero, gain, steps)
+            with np.errstate(over="ignore", invalid="ignore"):  # of wrong ways
                 right = np.array_equal(quick.traces(COUNTS), expected)
             if right:
                 return quick
@@ -79,17 +77,34 @@ class Scale:
     def put(self, counts: np.ndarray, traces: np.ndarray) -> None:
         """Write counts as µV into `traces`, float32 of the same shape."""
         traces[...] = counts
-        traces -= self.zero  # exact: both have 16 bits
-        if self.ratio is None:
-            np.multiply(
-                traces, self.gain, out=traces, dtype=np.float64, casting="unsafe"
-            )
-            return
-        # each is a pass over the block; a division takes as long as two products
-        if self.ratio[0] != 1:
-            traces *= self.ratio[0]
-        if self.ratio[1] != 1:
-            traces /= self.ratio[1]
+        if self.zero:
+            traces -= self.zero  # exact: both have 16 bits
+        for step, number in self.steps:  # each is a pass over the block
+            step(traces, number, out=traces)
+        if not self.steps:
+            in_float64 = {"dtype": np.float64, "casting": "unsafe"}
+            np.multiply(traces, self.gain, out=traces, **in_float64)
+
+
+def _ways_in_float32(gain: float) -> Iterator[tuple[tuple[np.ufunc, float], ...]]:
+    """Yield how float32 may give the product with a gain, the fastest first.
+
+    One step rounds once, but by a number that is rounded itself. Two steps do better: a
+    count times a factor below 2**9 is exact, so that only the second number has to be
+    near enough, which for one of the factors it is. Ranges and amplifications of
+    converters are round numbers, hence gains are quotients of small ones, whose
+    products with counts keep away from the middle between two float32.
+    """
+    yield ((np.multiply, gain),)
+    yield ((np.divide, 1 / gain),)
+    with np.errstate(over="ignore", under="ignore"):
+        second = (gain / SMALL_FACTORS).astype(np.float32)
+    distance = np.abs(SMALL_FACTORS * second.astype(np.float64) - gain)
+    for nearest in np.argsort(distance, kind="stable")[:TRIED_FACTORS]:
+        first = float(SMALL_FACTORS[nearest])
+        yield (np.multiply, first), (np.multiply, float(second[nearest]))
+    dividend, divisor = Fraction(gain).limit_denominator(2**24).as_integer_ratio()
+    yield (np.multiply, float(dividend)), (np.divide, float(divisor))
 
 
 def read_frames(
@@ -130,13 +145,12 @@ def read_frames(
     n_nodes = n_channels if nodes is None else len(nodes)
     dtype = np.uint16 if scale is None else np.float32
     result = np.empty((frames[1] - frames[0], n_nodes), dtype)
-    columns = as_slice(nodes)
+    pick = column_picker(nodes)
     for rows, counts in _blocks(mapped, stretch, frames, n_channels):
-        chosen = counts[:, columns] if columns else np.take(counts, nodes, axis=1)
         if scale is None:
-            result[rows] = chosen
+            result[rows] = pick(counts)
         else:
-            scale.put(chosen, result[rows])
+            scale.put(pick(counts), result[rows])
     return result
 
 
