@@ -14,6 +14,13 @@
     ├── MissingDependencyError (ImportError) names the extra to install
     ├── LaunchError (RuntimeError)           MPI was not started as asked
     ├── DeviceError (ConnectionError)        a device or its server fails
+    │   ├── DeviceBusyError (PermissionError)    another program has it
+    │   ├── DeviceMemoryError (MemoryError)      more than fits into it
+    │   ├── DeviceNotFoundError (LookupError)    it is not plugged in
+    │   ├── DeviceRefusedError (ValueError)      it refuses a value, or cannot do it
+    │   ├── DeviceRemovedError                   it was unplugged
+    │   ├── DeviceTimeoutError (TimeoutError)    it does not answer in time
+    │   └── UnderrunError (BufferError)          samples came too late to be put out
     ├── SafetyError (ValueError)             a stimulus beyond what is allowed
     ├── ResultError (ValueError)             a result file is absent, foreign or partial
     ├── StepError (RuntimeError)             a sorting step failed
@@ -36,7 +43,13 @@ __all__ = [
     "ChunkError",
     "CircusError",
     "ConnectIgnoredError",
+    "DeviceBusyError",
     "DeviceError",
+    "DeviceMemoryError",
+    "DeviceNotFoundError",
+    "DeviceRefusedError",
+    "DeviceRemovedError",
+    "DeviceTimeoutError",
     "EndOfStreamError",
     "FormatError",
     "LaunchError",
@@ -58,6 +71,7 @@ __all__ = [
     "StepError",
     "StreamError",
     "StreamStalledError",
+    "UnderrunError",
 ]
 
 
@@ -111,6 +125,34 @@ class LaunchError(CircusError, RuntimeError):
 
 class DeviceError(CircusError, ConnectionError):
     """A device or its server cannot be reached, does not answer, or refuses."""
+
+
+class DeviceBusyError(DeviceError, PermissionError):
+    """Another program has the device; one at a time can."""
+
+
+class DeviceMemoryError(DeviceError, MemoryError):
+    """More was asked to be stored than there is memory in the device."""
+
+
+class DeviceNotFoundError(DeviceError, LookupError):
+    """The device that was asked for is not plugged in."""
+
+
+class DeviceRefusedError(DeviceError, ValueError):
+    """A device refuses a value, or is of a model that cannot do what was asked."""
+
+
+class DeviceRemovedError(DeviceError):
+    """A device was unplugged while it was in use."""
+
+
+class DeviceTimeoutError(DeviceError, TimeoutError):
+    """A device does not answer within the time of its driver."""
+
+
+class UnderrunError(DeviceError, BufferError):
+    """Samples came too late: the device had none to put out."""
 
 
 class SafetyError(CircusError, ValueError):
