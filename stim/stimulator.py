@@ -1,8 +1,8 @@
 """`Stimulator`: the contract of a device that drives electrodes.
 
-Every value is checked before it can leave: the public methods hold it against the
-limits, and call the hooks of the device only then. A device that implements the hooks
-has no other way out::
+Every value is checked before it can leave: the public methods hold what the device
+would make of it against the limits, and call its hooks with a `CheckedProgram` only
+then. A device that implements the hooks has no other way out::
 
     with MyStimulator(limits) as stimulator:
         stimulator.set_signal(0, Pulse.biphasic(100_000, 200), period_us=100_000)
@@ -18,8 +18,10 @@ from types import TracebackType
 from typing import Any, ClassVar, Self
 
 from circus_io.errors import DeviceError, SafetyError
+from stim.program import Program
 from stim.pulse import Pulse
-from stim.safety import SafetyLimits
+from stim.safety import CheckedProgram, SafetyLimits
+from stim.waveform import Waveform
 
 __all__ = ["Stimulator"]
 
@@ -45,6 +47,9 @@ class Stimulator(ABC):
     unit: ClassVar[str] = "uV"
     """Of its amplitudes."""
 
+    counts_time: ClassVar[bool] = False
+    """Whether it keeps account of what has left, and stops at the limit."""
+
     @abstractmethod
     def _connect(self) -> None:
         """Reach the device, and see that it is one; nothing is put out."""
@@ -54,14 +59,14 @@ class Stimulator(ABC):
         """Let go of the device; if `is_running`, the stop before has failed."""
 
     @abstractmethod
-    def _encode(self, pulse: Pulse) -> tuple[Sequence[int], Sequence[int]]:
-        """Return what the device puts out for a pulse: counts, and ticks of each."""
+    def _quantize(self, output: int, waveform: Waveform) -> Program:
+        """Return what an output puts out for a waveform, in its steps and ticks."""
 
     @abstractmethod
     def _set_signal(
-        self, output: int, pulse: Pulse, period_us: int, electrodes: Sequence[int]
+        self, output: int, checked: CheckedProgram, electrodes: Sequence[int]
     ) -> None:
-        """Tell the device what an output repeats; everything is checked."""
+        """Tell the device what an output repeats, and with which period."""
 
     @abstractmethod
     def _start(self) -> None:
@@ -114,7 +119,7 @@ class Stimulator(ABC):
     def set_signal(
         self,
         output: int,
-        pulse: Pulse,
+        pulse: Pulse | Waveform,
         *,
         period_us: int,
         electrodes: Sequence[int] = (),
@@ -124,7 +129,7 @@ class Stimulator(ABC):
         Parameters
         ----------
         output : int
-        pulse : Pulse
+        pulse : Pulse or Waveform
         period_us : int
             Time from one pulse to the next, µs.
         electrodes : sequence of int
@@ -133,17 +138,30 @@ class Stimulator(ABC):
         Raises
         ------
         SafetyError
-            Anything of it is beyond the limits, or leaves a charge; nothing was sent.
+            Anything that would leave the device, after its rounding, is beyond the
+            limits, or leaves a charge; nothing was sent.
         DeviceError
             The device did not take it.
         """
         self._check_output(output)
-        self.limits.check_pulse(pulse)
-        self.limits.check_period(period_us, pulse)
-        self.limits.check_electrodes(electrodes)
-        self.limits.check_balance(*self._encode(pulse))
         self._check_connected()
-        self._set_signal(output, pulse, period_us, electrodes)
+        self.limits.check_electrodes(electrodes)
+        if isinstance(pulse, Pulse):
+            pulse = Waveform.from_pulse(pulse)
+        checked = self.check_program(self._quantize(output, pulse), period_us)
+        self._set_signal(output, checked, electrodes)
+
+    def check_program(self, program: Program, period_us: int) -> CheckedProgram:
+        """Return a program that may be repeated with a period, or raise `SafetyError`.
+
+        It ends when it is stopped; whatever happens to the host, something stops it.
+        """
+        if self.limits.max_on_time_s is not None and not self.counts_time:
+            raise SafetyError(
+                f"{type(self).__name__} cannot count how long something flows; leave "
+                "max_on_time_s out of its limits, and stop it"
+            )
+        return self.limits.check_program(program, period_us, repeats=None)
 
     def start(self) -> None:
         """Begin to stimulate."""

@@ -7,8 +7,8 @@ from typing import Any
 from circus_io.errors import FormatError, SafetyError
 from circus_live.crepe.queue_service import QueueService
 from circus_live.speaker import MeameStimulator
-from circus_live.speaker.words import TICK_US
-from stim import Pulse, SafetyLimits
+from circus_live.speaker.words import SCALE, TICK_US
+from stim import Pulse, SafetyLimits, Waveform
 
 __all__ = ["MeameSpeaker"]
 
@@ -87,9 +87,9 @@ class MeameSpeaker(QueueService):
             )
         if not periods:
             raise FormatError("periods: give at least one label")
-        limits.check_pulse(pulse)
+        program = SCALE.quantize(Waveform.from_pulse(pulse), TICK_US)
         for ticks in periods.values():
-            limits.check_period(ticks * TICK_US, pulse)
+            limits.check_program(program, ticks * TICK_US, repeats=None)
 
     def meame_encoder(self, label: Any) -> int | None:
         """Return the period of a label in ticks; None for one that has none."""

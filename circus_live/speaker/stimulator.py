@@ -34,7 +34,7 @@ from circus_live.speaker.registers import (
     write_pointer,
 )
 from circus_live.speaker.transmitter import Sent, Transmitter, stop_everything
-from stim import Pulse, SafetyLimits, Stimulator
+from stim import CheckedProgram, Program, SafetyLimits, Stimulator, Waveform
 
 __all__ = ["MeameStimulator"]
 
@@ -97,7 +97,7 @@ class MeameStimulator(Stimulator):
         self.guarded = guarded
         self._guardian: Guardian | None = None
         self._channels: dict[int, tuple[int, ...]] = {}
-        self._pulses: dict[int, Pulse] = {}
+        self._programs: dict[int, Program] = {}
 
     @property
     def transcript(self) -> deque[Sent]:
@@ -116,9 +116,8 @@ class MeameStimulator(Stimulator):
         """
         self._check_has_signal(group)
         self._check_connected()
-        pulse = self._pulses[group]
-        self.limits.check_period(period_us, pulse)
-        _check_switches_fit(period_us, pulse)
+        checked = self.check_program(self._programs[group], period_us)
+        _check_switches_fit(checked)
         return self._send(set_period(group, words.ticks_of(period_us)))
 
     def enable(self, group: int) -> Sent:
@@ -153,7 +152,7 @@ class MeameStimulator(Stimulator):
             if self.guarded and self._guardian is None:
                 self._guardian = Guardian(self._control.host, self._control.port)
         self._channels.clear()
-        self._pulses.clear()
+        self._programs.clear()
         stop_everything(self._transmitter)
         self._send(Call(DspFunction.RESET))
 
@@ -178,12 +177,11 @@ class MeameStimulator(Stimulator):
     def _last_resort(self) -> tuple[Any, ...]:
         return stop_everything, self._transmitter
 
-    def _encode(self, pulse: Pulse) -> tuple[list[int], list[int]]:
-        counts = [words.dac_counts(phase.amplitude) for phase in pulse.phases]
-        return counts, [words.ticks_of(phase.duration_us) for phase in pulse.phases]
+    def _quantize(self, output: int, waveform: Waveform) -> Program:
+        return words.SCALE.quantize(waveform, words.TICK_US)
 
     def _set_signal(
-        self, output: int, pulse: Pulse, period_us: int, electrodes: Sequence[int]
+        self, output: int, checked: CheckedProgram, electrodes: Sequence[int]
     ) -> None:
         if self.is_running:
             raise SafetyError(
@@ -191,20 +189,21 @@ class MeameStimulator(Stimulator):
             )
         if not electrodes:
             raise SafetyError(f"group {output} needs electrodes, by their labels")
-        ticks = words.ticks_of(period_us)
-        _check_switches_fit(period_us, pulse)
+        period_ticks = words.ticks_of(checked.period_us)
+        _check_switches_fit(checked)
         channels = tuple(self.channel_map.indices_of(electrodes))
         self._check_free(output, channels)
-        counts, durations = self._encode(pulse)
+        program = checked.program
         # half of a new signal must not be started as the one before
         self._channels.pop(output, None)
-        self._pulses.pop(output, None)
-        self._fill(2 * output, words.encode_dac(zip(counts, durations, strict=True)))
-        n_protected = sum(durations) + MARGIN_TICKS
+        self._programs.pop(output, None)
+        runs = zip(program.counts.tolist(), program.ticks.tolist(), strict=True)
+        self._fill(2 * output, words.encode_dac(runs))
+        n_protected = program.n_ticks + MARGIN_TICKS
         self._fill(2 * output + 1, words.encode_switches(n_protected))
         self._send(configure_group(output, electrode_words(channels)))
-        self._send(set_period(output, ticks))
-        self._channels[output], self._pulses[output] = channels, pulse
+        self._send(set_period(output, period_ticks))
+        self._channels[output], self._programs[output] = channels, program
 
     def _check_free(self, output: int, channels: Sequence[int]) -> None:
         for group, taken in self._channels.items():
@@ -250,13 +249,13 @@ class MeameStimulator(Stimulator):
             raise SafetyError(f"group {group} has no signal; call set_signal first")
 
 
-def _check_switches_fit(period_us: int, pulse: Pulse) -> None:
+def _check_switches_fit(checked: CheckedProgram) -> None:
     """Raise `SafetyError` if switches of one pulse would go off within the next."""
-    least_us = pulse.duration_us + (MARGIN_TICKS + 1) * words.TICK_US
-    if period_us < least_us:
+    least_us = checked.program.duration_us + (MARGIN_TICKS + 1) * words.TICK_US
+    if checked.period_us < least_us:
         raise SafetyError(
-            f"a period of {period_us} µs is too short: with the protection of the "
-            f"amplifiers, the pulse takes {least_us} µs"
+            f"a period of {checked.period_us} µs is too short: with the protection of "
+            f"the amplifiers, the pulse takes {least_us} µs"
         )
 
 

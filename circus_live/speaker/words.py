@@ -16,13 +16,14 @@ from dataclasses import dataclass
 from enum import IntFlag
 
 from circus_io.errors import SafetyError
+from stim import Scale
 
 __all__ = [
+    "SCALE",
     "STEP_UV",
     "TICK_US",
     "Switch",
     "Word",
-    "dac_counts",
     "decode",
     "encode_dac",
     "encode_switches",
@@ -33,6 +34,7 @@ STEP_UV = 571  # of the DAC in voltage mode
 DAC_ZERO = 0x8000
 MOST_UV = 12_000_000  # what the output reaches; the DAC could be told more
 MOST_REPEATS = 0x3FF
+SCALE = Scale(STEP_UV, 16, MOST_UV, "uV")
 TICKS_OF_TIME_BASE = 1000
 TIME_BASE = 1 << 26
 
@@ -92,26 +94,6 @@ def decode(word: int) -> Word:
     repeats = (word >> 16) & MOST_REPEATS
     unit = TICKS_OF_TIME_BASE if word & TIME_BASE else 1
     return Word(word & 0xFFFF, repeats * unit)
-
-
-def dac_counts(amplitude_uv: int) -> int:
-    """Return an amplitude in steps of the DAC, rounded to the nearest, halves to 0.
-
-    Opposite amplitudes give opposite steps, so that rounding unbalances no pulse of
-    equal phases.
-
-    Raises
-    ------
-    SafetyError
-        Beyond the range of the DAC.
-    """
-    steps = (2 * abs(amplitude_uv) + STEP_UV - 1) // (2 * STEP_UV)
-    if abs(amplitude_uv) > MOST_UV:
-        raise SafetyError(
-            f"{amplitude_uv / 1000:g} mV is beyond the DAC, which reaches "
-            f"±{MOST_UV // 1000} mV"
-        )
-    return steps if amplitude_uv >= 0 else -steps
 
 
 def ticks_of(duration_us: int) -> int:

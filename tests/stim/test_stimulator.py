@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from circus_io.errors import DeviceError, SafetyError
-from stim import Pulse, SafetyLimits, Stimulator
+from stim import Phase, Pulse, SafetyLimits, Scale, Stimulator
 
 LIMITS = SafetyLimits(
     max_amplitude=500_000, max_phase_us=500, min_period_us=10_000, electrodes={12, 13}
@@ -36,14 +36,15 @@ class Noting(Stimulator):
     def _disconnect(self):
         self.note("disconnect")
 
-    def _encode(self, pulse):
-        return (
-            [round(phase.amplitude / 1000) for phase in pulse.phases],
-            [phase.duration_us // 20 for phase in pulse.phases],
-        )
+    def _quantize(self, output, waveform):
+        return Scale(1000, 14, 8_000_000, "uV").quantize(waveform)
 
-    def _set_signal(self, output, pulse, period_us, electrodes):
-        self.note("signal", output, pulse, period_us, tuple(electrodes))
+    def _set_signal(self, output, checked, electrodes):
+        runs = zip(
+            checked.program.amplitudes, checked.program.durations_us, strict=True
+        )
+        pulse = Pulse.of([*runs])
+        self.note("signal", output, pulse, checked.period_us, tuple(electrodes))
 
     def _start(self):
         self.note("start")
@@ -106,23 +107,29 @@ def test_it_lets_go_when_connecting_fails_and_when_stopping_fails():
 @pytest.mark.parametrize(
     ("pulse", "settings", "words"),
     [
-        (Pulse.biphasic(500_001, 200), {}, "beyond the limit of 500000 uV"),
-        (Pulse.biphasic(-500_001, 200), {}, "amplitude of 500001"),
+        (Pulse.biphasic(501_000, 200), {}, "beyond the limit of 500000 uV"),
+        (Pulse.biphasic(-501_000, 200), {}, "amplitude of 501000"),
+        # within the limit as asked for, beyond it as it would leave: 500.6 mV is 501
+        (Pulse.biphasic(500_600, 200), {}, "amplitude of 501000"),
         (Pulse.biphasic(100_000, 520), {}, "phase of 520 µs"),
         # a long phase in pieces, with and without a pause
         (
-            Pulse.of([(100, 300), (200, 300), (-100, 300), (-200, 300)]),
+            Pulse.of([(1000, 300), (2000, 300), (-1000, 300), (-2000, 300)]),
             {},
             "phase of 600",
         ),
-        (Pulse.of([(1, 260), (0, 20), (1, 260), (-1, 520)]), {}, "phase of 520"),
+        (
+            Pulse.of([(1000, 260), (0, 20), (1000, 260), (-1000, 520)]),
+            {},
+            "phase of 520",
+        ),
         (PULSE, {"period_us": 9999}, "below the limit of 10000"),
         (Pulse.of([(0, 500)] * 30), {}, "does not fit into a period"),
         (PULSE, {"electrodes": [12, 14, 11]}, "electrode 11, 14 may not"),
-        (Pulse.biphasic(100, 200, "nA"), {}, "in nA for a device"),
-        (Pulse.of([(100_000, 200), (-100_000, 220)]), {}, "sum up to -100, not 0"),
-        # balanced in µV µs, not in steps of the device
-        (Pulse.of([(100_400, 400), (-200_800, 200)]), {}, "leaves a charge"),
+        (Pulse.biphasic(100, 200, "nA"), {}, "in nA for a channel"),
+        (Pulse.of([(100_000, 200), (-100_000, 220)]), {}, "leaves a charge: 100 steps"),
+        (Pulse.biphasic(499, 200), {}, "less than half a step"),
+        (Pulse.biphasic(100_000, 210), {}, "counts in 20 µs"),
         (PULSE, {"output": 2}, "has 0 to 1"),
     ],
 )
@@ -132,6 +139,25 @@ def test_what_is_not_allowed_does_not_reach_the_device(pulse, settings, words):
         with pytest.raises(SafetyError, match=words):
             device.set_signal(given.pop("output"), pulse, **given)
         assert device.heard == [("connect",)]
+
+
+def test_what_is_balanced_as_asked_is_balanced_as_it_leaves():
+    # the nearest steps, 100 and -201, would leave -200 steps × ticks
+    with Noting() as device:
+        pulse = Pulse.of([(100_400, 400), (-200_800, 200)])
+        device.set_signal(0, pulse, period_us=20_000)
+        (_, _, sent, _, _) = device.heard[-1]
+    assert sum(phase.amplitude * phase.duration_us for phase in sent.phases) == 0
+    assert sent.phases[0] == Phase(100_000, 400)
+    assert all(abs(phase.amplitude + 200_800) < 1000 for phase in sent.phases[1:])
+
+
+def test_what_cannot_count_time_has_no_limit_of_it():
+    limits = SafetyLimits(500_000, 500, 10_000, max_on_time_s=1.0)
+    device = Noting(limits).connect()
+    with pytest.raises(SafetyError, match="cannot count how long"):
+        device.set_signal(0, PULSE, period_us=20_000)
+    assert device.heard == [("connect",)]
 
 
 def test_no_limits_no_stimulation():

@@ -24,7 +24,7 @@ from circus_live.speaker.sequences import setup_template
 from circus_live.speaker.words import Switch, decode
 from stim import Pulse, SafetyLimits
 
-LIMITS = SafetyLimits(max_amplitude=400_000, max_phase_us=1000, min_period_us=5000)
+LIMITS = SafetyLimits(max_amplitude=400_100, max_phase_us=1000, min_period_us=5000)
 PULSE = Pulse.biphasic(-100_000, 200)
 SAFE_STOP = [(11, (4112,), (0,)), (11, (4112,), (1,)), (11, (4112,), (2,)), (8, (), ())]
 
@@ -73,6 +73,17 @@ def test_groups_have_their_electrodes_waveforms_and_periods(server):
     assert server.dsp.calls[-4:] == SAFE_STOP
 
 
+def test_a_pulse_of_unequal_phases_leaves_without_a_charge(server):
+    # the nearest steps would be 175 × 10 and -88 × 20, which leave -10
+    pulse = Pulse.of([(100_000, 200), (-50_000, 400)])
+    with stimulator(server) as device:
+        device.set_signal(0, pulse, period_us=100_000, electrodes=[12])
+        sent = [decode(word) for word in server.dsp.memories[0]]
+    assert sum(word.counts * word.ticks for word in sent) == 0
+    assert sum(word.ticks for word in sent) == 30 + 1
+    assert all(abs(word.amplitude_uv + 50_000) < 571 for word in sent[1:-1])
+
+
 def test_one_group_is_switched_while_the_others_go_on(server):
     with stimulator(server) as device:
         for group, label in enumerate((12, 13)):
@@ -115,7 +126,9 @@ def test_every_message_of_crepe_is_acknowledged_and_found_in_the_registers(serve
         ({"period_us": 10_010}, "choose a multiple"),
         ({"output": 3}, "has 0 to 2"),
         ({"electrodes": [33]}, "driven by group 0 already"),
-        ({"pulse": Pulse.of([(100_000, 200), (-50_000, 400)])}, "leaves a charge"),
+        ({"pulse": Pulse.of([(100_000, 200), (-50_000, 420)])}, "leaves a charge"),
+        # 400.1 mV are 701 steps of 571 µV, which are 400.271 mV
+        ({"pulse": Pulse.biphasic(400_100, 200)}, "amplitude of 400271 uV, in steps"),
         ({"pulse": Pulse.of([(100_000, 210), (-100_000, 210)])}, "in 20 µs"),
     ],
 )

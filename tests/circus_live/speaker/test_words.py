@@ -6,8 +6,8 @@ import pytest
 
 from circus_io.errors import SafetyError
 from circus_live.speaker.words import (
+    SCALE,
     Switch,
-    dac_counts,
     decode,
     encode_dac,
     encode_switches,
@@ -60,15 +60,15 @@ def test_the_time_base_is_bit_26():
 def test_amplitudes_are_rounded_to_the_nearest_step():
     draw = random.Random(6)
     for uv in [draw.randint(-10_000_000, 10_000_000) for _ in range(1000)]:
-        assert abs(dac_counts(uv) * 571 - uv) <= 571 / 2
-        assert dac_counts(-uv) == -dac_counts(uv)
-    assert dac_counts(100_000) == 175
+        assert abs(SCALE.counts(uv) * 571 - uv) <= 571 / 2
+        assert SCALE.counts(-uv) == -SCALE.counts(uv)
+    assert SCALE.counts(100_000) == 175
 
 
 def test_what_the_dac_cannot_do_is_refused():
-    assert dac_counts(12_000_000) == 21016
-    with pytest.raises(SafetyError, match="beyond the DAC, which reaches ±12000 mV"):
-        dac_counts(-12_000_001)
+    assert SCALE.counts(11_999_565) == 21015
+    with pytest.raises(SafetyError, match="which reaches ±11999565 uV"):
+        SCALE.counts(-12_000_000)
     for duration_us in (0, 10, 30, -20):
         with pytest.raises(SafetyError, match="choose a multiple"):
             ticks_of(duration_us)
