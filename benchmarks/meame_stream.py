@@ -11,8 +11,8 @@ the zeroed last sample of MEAME2. Every sample that comes is compared with the f
 repaired ones with the mean of their neighbours.
 
 * **lost** and **wrong** are samples of all channels.
-* **late** is the time from the moment when the last byte of a segment was read to that
-  when the program has the block (ms).
+* **late** is the time from the moment when the last byte of a segment was in the
+  socket, as the system stamped it, to that when the program has the block (ms).
 * **answer** is the time from there until a stimulation command is on its way, and until
   it was acknowledged: five times a second, a segment is searched for a threshold.
 * **sleep** is how late this machine wakes a program that sleeps, under its load.
@@ -82,11 +82,12 @@ class Check:
         self.cpu_s += time.thread_time() - started_s
 
 
-def start_server() -> tuple[subprocess.Popen, str]:
+def start_server(*faults: str) -> tuple[subprocess.Popen, str]:
     """Start the server double as a program; return it and its address."""
-    ports = ["--port", "0", "--data-port", "0", "--test-port", "0"]
+    ports = ["--port", "0", "--data-port", "0", "--test-port", "0", "--quiet"]
     command = [sys.executable, "-m", "circus_cli", "meame-server", "--signal", "ramp"]
-    server = subprocess.Popen([*command, *ports], stdout=subprocess.PIPE, text=True)
+    command += [*ports, *(f"--fault={fault}" for fault in faults)]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     return server, server.stdout.readline().strip()
 
 

@@ -71,6 +71,28 @@ def test_a_stream_of_meame_loses_nothing():
     assert row[2:4] == ["0", "0"]
 
 
+def test_a_server_through_services_into_a_file_loses_nothing():
+    text = run("meame_soak.py", "--quick")
+    assert_states_the_machine(text)
+    sound, zeroed = text.split("\nlast sample of each segment ")[1:]
+    for part in (sound, zeroed):
+        n_frames, n_lost = map(
+            int, re.search(r"^frames +(\d+), lost (\d+)$", part, re.M).groups()
+        )
+        assert n_frames >= 100_000
+        assert n_lost == 0
+        assert re.search(rf"^values +{60 * n_frames}, wrong 0$", part, re.M)
+        written = rf"^recorded +{60 * n_frames}, wrong 0, frames short 0$"
+        assert re.search(written, part, re.M)
+    assert "repaired   the last samples are as recorded; expected 0" in sound
+    first, last, step, n_expected = map(
+        int,
+        re.search(r"made up: (\d+) to (\d+) by (\d+); expected (\d+)", zeroed).groups(),
+    )
+    assert (first, step) == (49, 50)
+    assert (last - first) // step + 1 == n_expected
+
+
 def test_kernels_beside_the_roofline():
     text = run("kernels.py", "--quick")
     assert_states_the_machine(text)
