@@ -16,6 +16,7 @@
 """
 
 from circus_live.block import Block, BlockFlag, Message
+from circus_live.event import Event
 from circus_live.flow import Flow
 from circus_live.opening import open_source
 from circus_live.policies import Policy
@@ -26,6 +27,7 @@ from circus_live.source import Source, SourceInfo, SourceState, Verdict
 __all__ = [
     "Block",
     "BlockFlag",
+    "Event",
     "Flow",
     "Message",
     "Policy",

@@ -12,6 +12,8 @@ from circus_io.files.mcs_hdf5 import JournaledWriter, complete
 from circus_io.files.mcs_hdf5.journal import journal_path
 from circus_io.files.mcs_hdf5.skeleton import frame_us
 from circus_live.block import Block, Message
+from circus_live.clock import SampleClock
+from circus_live.event import Event
 from circus_live.service import Service
 from circus_live.source import SourceInfo
 from circus_live.syncer import Syncer
@@ -26,11 +28,15 @@ GAIN_OF_TRACES_UV = 0.001
 
 
 class Recorder(Service):
-    """Write blocks in the MCS HDF5 layout, gaps included.
+    """Write blocks in the MCS HDF5 layout, gaps included, and events beside them.
 
     The clock of the file is `sample_index`: a file that began at frame 0 and one that
     began later lie in time as they were. Finished files open in McsPyDataTools, in
     SpikeInterface and here; here also while they grow.
+
+    Messages whose value is an `Event`, or a list of them, become the event stream of
+    the file: let it come ``after=["source", "loop"]``. Times of this machine are turned
+    into frames by the blocks that came until then (`SampleClock`).
 
     Parameters
     ----------
@@ -79,6 +85,7 @@ class Recorder(Service):
         self.rotate_s, self.rotate_bytes = rotate_s, rotate_bytes
         self.compress, self.comment = compress, comment
         self._writer: JournaledWriter | None = None
+        self._clock: SampleClock | None = None
         self._number = 0
 
     def output_info(self, info: SourceInfo) -> SourceInfo:
@@ -99,6 +106,7 @@ class Recorder(Service):
     def open(self, info: SourceInfo) -> None:
         """Begin the first file."""
         self._info = info
+        self._clock = SampleClock(info.sampling_rate)
         frame_bytes = info.n_channels * 4
         limits = [np.inf]
         if self.rotate_s is not None:
@@ -109,12 +117,12 @@ class Recorder(Service):
         self._begin()
 
     def process(self, block: Block | Message) -> None:
-        """Write one block."""
-        if isinstance(block, Message):
-            raise FormatError(
-                f"{block.origin} sends messages; only blocks are recorded"
-            )
+        """Write one block, or the events of one message."""
         self._syncer.check()
+        if isinstance(block, Message):
+            self._mark(block)
+            return
+        self._clock.note_block(block)
         traces, t_start = self._as_counts(block.traces), block.sample_index
         while len(traces):
             left = self._most_frames - self._writer.n_frames
@@ -134,6 +142,24 @@ class Recorder(Service):
                 pass
 
     # ------------------------------------------------------------------------ its parts
+
+    def _mark(self, message: Message) -> None:
+        value = message.value
+        events = value if isinstance(value, list | tuple) else [value]
+        for event in events:
+            if not isinstance(event, Event):
+                raise FormatError(
+                    f"{message.origin} sends a {type(event).__name__}; only blocks and "
+                    "events (circus_live.Event) are recorded"
+                )
+            self._writer.mark(event.label, self._frame_of(event), event.duration_us)
+
+    def _frame_of(self, event: Event) -> float:
+        if event.sample_index is not None:
+            return event.sample_index
+        if not self._clock.is_known:
+            return 0.0  # before the first block
+        return max(self._clock.fit.to_sample(event.host_time_ns * 1e-9), 0.0)
 
     def _as_counts(self, traces: np.ndarray) -> np.ndarray:
         is_float = np.dtype(self._info.dtype).kind == "f"

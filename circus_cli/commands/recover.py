@@ -40,6 +40,7 @@ def recover(
             show(f"{path}: was whole")
             continue
         lost = f", {done.n_lost} frames are lost" if done.n_lost else ""
+        lost += f", {done.n_events} events" if done.n_events else ""
         show(
             f"{path}: {done.n_frames} frames, {done.n_added} of them from its journal"
             f"{lost}"

@@ -16,7 +16,7 @@ from circus_io.errors import (
     ServiceError,
 )
 from circus_io.files.mcs_hdf5 import complete
-from circus_live import Block, Flow, Source, SourceInfo
+from circus_live import Block, Event, Flow, Source, SourceInfo
 from circus_live.recorder import Recorder
 from circus_live.sources.file import FileSource
 
@@ -187,9 +187,87 @@ def test_messages_are_no_recording(tmp_path):
     flow = Flow(Ramp(3))
     flow.add(lambda block: "text", name="words")
     flow.add(Recorder(tmp_path / "a.h5"))
-    with pytest.raises(FormatError, match="words sends messages"):
+    with pytest.raises(FormatError, match="words sends a str; only blocks and events"):
         flow.run()
     assert len(open_recording(tmp_path / "a.h5")) == 0
+
+
+def stimulate(block):
+    """Be a closed loop: two events a block, one by its frame and one by the clock."""
+    number = block.sample_index // 30
+    at_end = Event("late", host_time_ns=block.host_time_ns, duration_us=200)
+    return [Event(f"group {number % 2}", block.sample_index + 0.5), at_end]
+
+
+def record_events(source, path, **settings):
+    flow = Flow(source)
+    flow.add(stimulate, name="loop")
+    flow.add(Recorder(path, **settings), after=["source", "loop"])
+    return flow
+
+
+def test_events_are_an_event_stream_that_others_read(tmp_path, mcs_vendor):
+    path = tmp_path / "a.h5"
+    record_events(Ramp(100), path).run()
+    (stream,) = mcs_vendor(path)[0].event_streams.values()
+    assert stream.label == "Events"
+    found = {one.info.label: one for one in stream.event_entity.values()}
+    assert sorted(found) == ["group 0", "group 1", "late"]
+    # 10 kHz: frame 0.5 is at 50 µs, blocks of 30 frames are 3 ms apart
+    times_us, _ = found["group 1"].get_event_timestamps()
+    assert np.array_equal(times_us, np.arange(1, 100, 2) * 3000 + 50)
+    durations_us, _ = found["late"].get_event_durations()
+    assert np.array_equal(durations_us, np.full(100, 200))
+    events = open_recording(path).read_events()["Events"]
+    halves = [0.5 + 30 * number for number in range(100)]
+    is_group = [label.startswith("group") for label in events.labels]
+    assert len(events) == 200
+    np.testing.assert_allclose(events.times_s[is_group] * 10_000, halves)
+    assert_holds(open_recording(path), ramp_frames(100))
+    assert [p.name for p in tmp_path.iterdir()] == ["a.h5"]
+
+
+def test_a_time_of_this_machine_is_a_frame_of_the_recording(tmp_path):
+    """Blocks that are sent in real time: the end of each is the moment of its event."""
+    record_events(Ramp(400, pause_s=0.003), tmp_path / "a.h5").run()
+    events = open_recording(tmp_path / "a.h5").read_events()["Events"]
+    is_late = [label == "late" for label in events.labels]
+    frames = events.times_s[is_late] * 10_000
+    # each is known to what a busy machine delays a block by
+    assert np.all(np.diff(frames) >= 0)
+    assert abs(np.median(frames - np.arange(30, 12_030, 30))) < 3000
+
+
+def test_events_of_files_that_rotate_are_on_one_clock(tmp_path):
+    record_events(Ramp(120), tmp_path / "rec.h5", rotate_s=0.1).run()
+    recording = open_recording(tmp_path / "rec_0.h5", stream_mode="multi-files")
+    events = recording.read_events()["Events"]
+    is_group = [label.startswith("group") for label in events.labels]
+    expected = [0.5 + 30 * number for number in range(120)]
+    np.testing.assert_allclose(np.sort(events.times_s[is_group] * 10_000), expected)
+
+
+def test_events_before_a_kill_are_there(tmp_path):
+    path = tmp_path / "a.h5"
+    flow = record_events(Ramp(10**6, pause_s=0.0005), path)
+    flow.start()
+    while flow.statistics().link("recorder", "loop").counts.delivered_blocks < 40:
+        time.sleep(0.01)
+    os.kill(flow.pids["recorder"], signal.SIGKILL)
+    with pytest.raises(MemberDiedError):
+        flow.wait()
+    n_got = flow.statistics().link("recorder", "loop").counts.delivered_blocks
+    done = complete(path)
+    events = open_recording(path).read_events()["Events"]
+    assert done.n_events == len(events)
+    assert 0 <= 2 * n_got - len(events) <= 2  # the one at hand may be in or not
+    assert [p.name for p in tmp_path.iterdir()] == ["a.h5"]
+
+
+@pytest.mark.parametrize("moment", [{}, {"sample_index": 3, "host_time_ns": 4}])
+def test_an_event_has_one_moment(moment):
+    with pytest.raises(FormatError, match="one of the two"):
+        Event("stimulus", **moment)
 
 
 def test_what_came_before_a_failure_is_in_the_file(tmp_path):

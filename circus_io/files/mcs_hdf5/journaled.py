@@ -11,6 +11,12 @@ from typing import Any, Self
 import numpy as np
 
 from circus_io.errors import FormatError, RecordingNotFoundError
+from circus_io.files.mcs_hdf5.event_stream import (
+    MarkFile,
+    marks_path,
+    read_marks,
+    write_marks,
+)
 from circus_io.files.mcs_hdf5.journal import Journal, journal_path
 from circus_io.files.mcs_hdf5.writer import MOST_COLUMNS, MCSHDF5Writer
 from circus_io.files.superblock import recover
@@ -68,6 +74,7 @@ class JournaledWriter:
         except BaseException:
             self._journal.remove()
             raise
+        self._mark_file = MarkFile(path)
 
     @property
     def n_frames(self) -> int:
@@ -88,6 +95,10 @@ class JournaledWriter:
             self._writer.append(part, t_start + begin)
             self._journal.append(part, t_start + begin)
 
+    def mark(self, label: str, sample_index: float, duration_us: int = 0) -> None:
+        """Note an event; as `MCSHDF5Writer.mark`, and a kill does not lose it."""
+        self._mark_file.append(self._writer.mark(label, sample_index, duration_us))
+
     def flush(self) -> None:
         """See everything on the disk, safe from a loss of power."""
         self._writer.flush()
@@ -95,10 +106,12 @@ class JournaledWriter:
     def finish(self) -> None:
         """Close the file, and remove the journal."""
         self._writer.finish()
+        self._mark_file.remove()
         self._journal.remove()
 
     def leave(self) -> None:
         """Let go after an error of the disk: the journal stays, for `complete`."""
+        self._mark_file.close()
         self._journal.close()
 
     def __enter__(self) -> Self:
@@ -131,6 +144,8 @@ class Completion:
         Frames that were appended, and that neither the file nor the journal has.
     n_frames : int
         Frames that the file holds now.
+    n_events : int
+        Events that waited beside the file, and are in it now.
     """
 
     path: Path
@@ -138,6 +153,7 @@ class Completion:
     n_added: int
     n_lost: int
     n_frames: int
+    n_events: int = 0
 
     @property
     def did_something(self) -> bool:
@@ -179,8 +195,11 @@ def complete(path: str | os.PathLike[str]) -> Completion:
                 if end > begin:
                     writer.append(counts[begin:end], int(frames[begin]))
             n_frames = writer.n_frames
+        if marks := read_marks(path):
+            write_marks(path, marks)
+        marks_path(path).unlink(missing_ok=True)
         journal.remove()
-    return Completion(path, was_open, len(frames), n_lost, n_frames)
+    return Completion(path, was_open, len(frames), n_lost, n_frames, len(marks))
 
 
 def _mend(path: Path, journal: Journal) -> bool:

@@ -13,12 +13,16 @@ import numpy as np
 from circus_io.errors import FormatError
 
 __all__ = [
+    "NO_GUID",
     "RECORDING",
     "STREAM",
+    "TEXT",
     "channel_table",
+    "describe",
     "frame_us",
     "make_datasets",
     "make_groups",
+    "to_ascii",
 ]
 
 # HDF5 chunks as the vendor's programs make them: a few channels are read alone
@@ -65,7 +69,7 @@ def make_groups(file: h5py.File, date: datetime, details: Mapping[str, str]) -> 
         As in `MCSHDF5Writer`.
     """
     version = metadata.version("circus-toolkit")
-    _describe(
+    describe(
         file,
         McsHdf5ProtocolType="RawData",
         McsHdf5ProtocolVersion=np.int32(3),
@@ -73,7 +77,7 @@ def make_groups(file: h5py.File, date: datetime, details: Mapping[str, str]) -> 
         GeneratingApplicationVersion=version,
         McsDataToolsVersion="",
     )
-    _describe(
+    describe(
         file.create_group("Data"),
         ProgramName="circus-toolkit",
         ProgramVersion=version,
@@ -85,7 +89,7 @@ def make_groups(file: h5py.File, date: datetime, details: Mapping[str, str]) -> 
         FileGUID=str(uuid.uuid4()),
         Comment=details.get("comment", ""),
     )
-    _describe(
+    describe(
         file.create_group(RECORDING),
         RecordingID=np.int32(0),
         RecordingType="",
@@ -94,7 +98,7 @@ def make_groups(file: h5py.File, date: datetime, details: Mapping[str, str]) -> 
         Label=details.get("label", ""),
         Comment=details.get("comment", ""),
     )
-    _describe(
+    describe(
         file.create_group(STREAM),
         StreamInfoVersion=np.int32(1),
         Label="Electrodes",
@@ -139,21 +143,21 @@ def make_datasets(
         "ChannelDataTimeStamps", (0, 3), "<i8", maxshape=(None, 3), chunks=(1024, 3)
     )
     columns = ("FirstTimeStamp", "FirstIndex", "LastIndex")
-    _describe(table, **{f"Column-{i}": name for i, name in enumerate(columns)})
+    describe(table, **{f"Column-{i}": name for i, name in enumerate(columns)})
     channels = stream.create_dataset("InfoChannel", data=info)
-    _describe(channels, InfoVersion=np.int32(1))
+    describe(channels, InfoVersion=np.int32(1))
     return samples, table
 
 
-def _describe(item: h5py.HLObject, **attributes: Any) -> None:
+def describe(item: h5py.HLObject, **attributes: Any) -> None:
     """Set attributes; text as bytes of fixed length, as the vendor's readers expect."""
     for name, value in attributes.items():
         is_text = isinstance(value, str)
-        item.attrs[name] = np.bytes_(_ascii(value)) if is_text else value
+        item.attrs[name] = np.bytes_(to_ascii(value)) if is_text else value
 
 
-def _ascii(label: str) -> bytes:
-    # the layout knows no other characters
+def to_ascii(label: str) -> bytes:
+    """Return text in the characters that the layout knows."""
     return str(label).replace("µ", "u").encode("ascii", errors="replace")
 
 
@@ -211,7 +215,7 @@ def channel_table(
             raise FormatError(f"dtype_offset = {zero}: expected an integer of int32")
         factor, exponent = _decimal_volts(float(step))
         numbers = (exponent, int(zero), tick_us, factor)
-        names = (_ascii(label), b"Int", b"V")
+        names = (to_ascii(label), b"Int", b"V")
         info[row] = (row, row, 0, *names, *numbers, *NO_FILTER, *NO_FILTER)
     return info
 

@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 
 from circus_io.errors import ChunkError, FormatError, NotWritableError
+from circus_io.files.mcs_hdf5.event_stream import Mark, write_marks
 from circus_io.files.mcs_hdf5.skeleton import (
     RECORDING,
     STREAM,
@@ -89,6 +90,7 @@ class MCSHDF5Writer:
         self._held = np.empty((len(info), n_columns), "<i4")
         self._n_held = self._n_written = 0
         self._spans: list[list[int]] = []  # first frame, first column
+        self._marks: list[Mark] = []
         if self.path.exists() and self.path.stat().st_size:
             raise NotWritableError(
                 f"there is a file {self.path.name} already; choose another name"
@@ -135,6 +137,7 @@ class MCSHDF5Writer:
         writer._spans = [[us // writer._tick_us, first] for us, first, _ in rows]
         writer._n_written = rows[-1][2] + 1 if rows else 0
         writer._n_held = 0
+        writer._marks = []
         writer._data.resize(writer._n_written, axis=1)
         return writer
 
@@ -188,6 +191,40 @@ class MCSHDF5Writer:
             if self._n_held == self._held.shape[1]:
                 self._write_held()
 
+    def mark(self, label: str, sample_index: float, duration_us: int = 0) -> Mark:
+        """Note an event; it is in the file once that is finished.
+
+        Parameters
+        ----------
+        label : str
+            Events of one label are one entity of the event stream.
+        sample_index : float
+            Frame on the clock of the recording, or between two; 0 or later.
+        duration_us : int
+            µs.
+
+        Returns
+        -------
+        Mark
+            As it will be in the file, in µs.
+
+        Raises
+        ------
+        FormatError
+            A time before the start of the clock.
+        NotWritableError
+            The writer is finished.
+        """
+        self._check_open()
+        if not sample_index >= 0 or duration_us < 0:
+            raise FormatError(
+                f"an event at frame {sample_index} of {duration_us} µs: expected "
+                "numbers that are not below 0"
+            )
+        time_us = round(sample_index * self._tick_us)
+        self._marks.append(Mark(str(label), time_us, int(duration_us)))
+        return self._marks[-1]
+
     def flush(self) -> None:
         """Write what waits, and see it on the disk, safe from a loss of power.
 
@@ -206,6 +243,8 @@ class MCSHDF5Writer:
             self.flush()
             with self._named_failures():
                 self._file.close()
+            if self._marks:
+                write_marks(self.path, self._marks)
 
     def __enter__(self) -> Self:
         return self
