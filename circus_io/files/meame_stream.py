@@ -9,19 +9,17 @@ segments without header, channel after channel within each.
 import logging
 import os
 import tempfile
-import time
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from circus_io.chunks import Chunk
-from circus_io.datafile import DataFile
 from circus_io.errors import FormatError, StreamError
 from circus_io.fields import given_values
+from circus_io.growing import GrowingFile
 from circus_io.indexing import select_channels
 from circus_io.meame.channel_maps import get_channel_map
 from circus_io.meame.last_sample import (
@@ -40,12 +38,11 @@ __all__ = ["MeameStreamFile"]
 
 logger = logging.getLogger(__name__)
 
-ENDED_S = 2.0  # a dump that has not grown for so long is complete
 N_JUDGED = 64  # segments at the start, by which the last sample is judged
 N_AT_ONCE = 256  # segments that are looked through together
 
 
-class MeameStreamFile(DataFile):
+class MeameStreamFile(GrowingFile):
     """A MEAME stream: a dump of its bytes, or ``meame://host:port`` while it comes.
 
     `segment_frames` has to be that of the server's first client. The last frame of a
@@ -189,13 +186,7 @@ class MeameStreamFile(DataFile):
     # -------------------------------------------------------------------------- growing
 
     def refresh(self) -> int:
-        """Look how long the file is now; return the number of frames.
-
-        Raises
-        ------
-        StreamError
-            The recording consists of several files.
-        """
+        """Look how long the file is now; see `GrowingFile`."""
         if self.is_stream:
             raise StreamError("one file may grow while it is read, not several")
         before = self._n_segments
@@ -205,49 +196,19 @@ class MeameStreamFile(DataFile):
             self._update_table()
         return self.duration
 
-    def follow(self, chunk_size: int, timeout_s: float = ENDED_S) -> Iterator[Chunk]:
-        """Iterate over the chunks of a recording that grows, each when it is complete.
+    @property
+    def n_unsettled(self) -> int:
+        """The last frame may be made up, and wait for the next to be interpolated."""
+        return 1
 
-        Parameters
-        ----------
-        chunk_size : int
-            Frames.
-        timeout_s : float
-            A dump that does not grow for so long has ended, s.
+    @property
+    def is_growing(self) -> bool | None:
+        """Whether samples may still come; of a dump, nobody knows."""
+        return None if self._spool is None else self._spool.is_running
 
-        Yields
-        ------
-        Chunk
-            As `chunks` does; the last one may be shorter.
-
-        Raises
-        ------
-        StreamStalledError, DeviceError
-            A live stream stands still, or its server has closed it. All that came was
-            delivered before.
-        """
-        index, grown_s, known = 0, time.monotonic(), self.duration
-        while True:
-            # before it is measured: what comes in between is there then
-            may_grow = self._spool is None or self._spool.is_running
-            duration = self.refresh()
-            # the last frame may be made up, and wait for the next to be interpolated
-            while (index + 1) * chunk_size < duration:
-                yield self.get_chunk(index, chunk_size)
-                index += 1
-            if duration != known:
-                known, grown_s = duration, time.monotonic()
-            elif not may_grow or self._is_done(time.monotonic() - grown_s, timeout_s):
-                break
-            else:
-                time.sleep(min(self.settings.segment_s, 0.05))
-        for last in range(index, -(-known // chunk_size)):
-            yield self.get_chunk(last, chunk_size)
+    def _check_end(self) -> None:
         if self._spool is not None and self._spool.error is not None:
             raise self._spool.error
-
-    def _is_done(self, silent_s: float, timeout_s: float) -> bool:
-        return self._spool is None and silent_s >= timeout_s
 
     def stop(self) -> None:
         """Leave the server, if this is a live stream; what came can still be read."""

@@ -284,6 +284,64 @@ def test_what_came_before_a_failure_is_in_the_file(tmp_path):
     assert_holds(open_recording(tmp_path / "a.h5"), np.arange(3000))
 
 
+def wait_for(path):
+    """Return the recording as soon as it can be opened."""
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        if path.exists() and path.stat().st_size > 4096:
+            return open_recording(path)
+        time.sleep(0.01)
+    pytest.fail(f"{path.name} was not made")
+
+
+def test_samples_are_read_while_they_are_recorded(tmp_path):
+    path = tmp_path / "a.h5"
+    flow = Flow(Ramp(700, gap_every=200, pause_s=0.003))
+    flow.add(Recorder(path))
+    with flow:
+        recording = wait_for(path)
+        n_frames_at_first = len(recording)
+        chunks, n_while_running = [], 0
+        for chunk in recording.follow(1000):
+            chunks.append(chunk)
+            n_while_running += flow.is_running
+    assert n_frames_at_first < 10_000  # it did grow
+    assert n_while_running >= 5
+    found = [np.arange(c.t_start, c.t_stop) for c in chunks]
+    assert np.array_equal(np.concatenate(found), ramp_frames(700, gap_every=200))
+    for chunk in chunks:
+        expected = ramp(np.arange(chunk.t_start, chunk.t_stop)) * 0.0596
+        np.testing.assert_allclose(chunk.traces, expected, rtol=1e-6)
+    # as an ordinary recording of now, and cut as it would be when it is complete
+    assert_holds(recording, ramp_frames(700, gap_every=200))
+    whole = open_recording(path).chunks(1000)
+    assert [c.t_start for c in whole] == [c.t_start for c in chunks]
+
+
+def test_what_is_followed_ends_with_its_writer(tmp_path):
+    path = tmp_path / "a.h5"
+    flow = Flow(Ramp(10**6, pause_s=0.0005))
+    flow.add(Recorder(path))
+    flow.start()
+    n_frames = 0
+    for chunk in wait_for(path).follow(1000, timeout_s=1000):
+        n_frames += chunk.t_stop - chunk.t_start
+        if n_frames == 3000:
+            os.kill(flow.pids["recorder"], signal.SIGKILL)
+    with pytest.raises(MemberDiedError):
+        flow.wait()
+    assert n_frames == len(open_recording(path)) >= 3000
+
+
+def test_what_is_not_written_any_more_is_followed_to_its_end_at_once(tmp_path):
+    record(Ramp(100, 30), tmp_path / "a.h5")
+    started_s = time.monotonic()
+    chunks = list(open_recording(tmp_path / "a.h5").follow(700, timeout_s=1000))
+    assert time.monotonic() - started_s < 30
+    found = [np.arange(c.t_start, c.t_stop) for c in chunks]
+    assert np.array_equal(np.concatenate(found), ramp_frames(100, 30))
+
+
 @pytest.mark.parametrize("victim", ["source", "recorder"])
 @pytest.mark.parametrize("delay_s", [0.0, 0.13, 0.4])
 def test_what_was_recorded_before_a_kill_is_there(tmp_path, victim, delay_s):

@@ -27,7 +27,7 @@ import numpy as np
 
 from circus_io.errors import FormatError, NotWritableError
 
-__all__ = ["Journal", "journal_path", "warn_if_left"]
+__all__ = ["Journal", "has_writer", "journal_path", "warn_if_left"]
 
 logger = logging.getLogger(__name__)
 
@@ -208,6 +208,19 @@ class Journal:
             self._place()
         except ValueError as error:
             raise FormatError(f"{self.path.name} is damaged: {error}") from error
+
+
+def has_writer(path: str | os.PathLike[str]) -> bool | None:
+    """Tell whether somebody writes a recording now; None if it has no journal."""
+    if not journal_path(path).exists():
+        return None
+    try:
+        Journal.open(path).close()
+    except NotWritableError:
+        return True
+    except (FormatError, OSError):
+        return None
+    return False
 
 
 def warn_if_left(path: str | os.PathLike[str]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from circus_io.errors import FormatError
+from circus_io.errors import FormatError, StreamError
 from circus_io.events import Events
 from circus_io.files.hdf5_access import (
     SharedHDF5,
@@ -19,7 +19,7 @@ from circus_io.files.hdf5_access import (
     root_attribute,
 )
 from circus_io.files.mcs_hdf5.events import read_events
-from circus_io.files.mcs_hdf5.journal import warn_if_left
+from circus_io.files.mcs_hdf5.journal import has_writer, warn_if_left
 from circus_io.files.mcs_hdf5.layout import (
     AnalogStream,
     read_metadata,
@@ -27,19 +27,21 @@ from circus_io.files.mcs_hdf5.layout import (
 )
 from circus_io.files.parted import PartedFile, Span
 from circus_io.files.superblock import is_marked
+from circus_io.growing import GrowingFile
 
 __all__ = ["MCSHDF5File"]
 
 TRIES = 4
 
 
-class MCSHDF5File(PartedFile):
+class MCSHDF5File(PartedFile, GrowingFile):
     """HDF5 of Multi Channel Systems (DataManager, MEAME), electrodes by default.
 
     `stream` is the number, the name (``Stream_1``) or the label of an analog stream;
     ``auto`` takes the electrodes, as they were sampled if the file holds them filtered
     as well. `recording_number` is ``auto`` for all recordings of the file. Where one
-    begins, and after each gap, a stream begins.
+    begins, and after each gap, a stream begins. While it is recorded, `follow` gives
+    its chunks as they become complete.
     """
 
     description = "mcs_hdf5"
@@ -75,7 +77,7 @@ class MCSHDF5File(PartedFile):
             except FormatError:
                 if not n_tries_left or not is_marked(self.file_name):
                     raise
-                time.sleep(0.01)
+                time.sleep(0.01 * 2 ** (TRIES - n_tries_left))
         raise AssertionError  # the last try returns or raises
 
     def _become(self, part: tuple[AnalogStream, Span]) -> Mapping[str, Any]:
@@ -117,6 +119,23 @@ class MCSHDF5File(PartedFile):
             )
         # one offset for all is the scaling's; a difference of int32 needs more bits
         return block.T if self._same_zero else block.T - zeros
+
+    # -------------------------------------------------------------------------- growing
+
+    def refresh(self) -> int:
+        """Look how long the file is now; see `GrowingFile`."""
+        if self.stream_mode == "multi-files":
+            raise StreamError("one file may grow while it is read, not several")
+        self.close()
+        self._fill_from_header(self._read_from_header())
+        self._sources = self._make_sources() if self.is_stream else []
+        self._update_table()
+        return self.duration
+
+    @property
+    def is_growing(self) -> bool | None:
+        """Whether its writer is at work; one without a journal may be dead."""
+        return has_writer(self.file_name) if is_marked(self.file_name) else False
 
     def read_events(self) -> dict[str, Events]:
         """Return events, spike times and cutouts by the label of their stream.
