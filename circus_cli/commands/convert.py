@@ -159,7 +159,8 @@ def convert(
     """Write a recording, or a part of it, in another format.
 
     IN is only read. OUT appears when it is complete and was read back, with
-    OUT.conversion.json, which says what it holds and its checksum.
+    OUT.conversion.json, which says what it holds and its checksum. If it is
+    interrupted or killed, the same command goes on where it stopped.
     """
     request = Request(
         source=Source(Path(recording), parameter_file, tuple(settings or ())),
@@ -182,7 +183,7 @@ def convert(
     except (Exception, KeyboardInterrupt) as error:
         if not (isinstance(error, KeyboardInterrupt) or was_interrupted()):
             raise
-        say(f"interrupted; {path} was not written")
+        say(_interrupted(path))
         return 130
 
 
@@ -200,15 +201,16 @@ def _run(request: Request, n_ranks: int) -> int:
 
 
 def _convert_elsewhere(request: Request, n_ranks: int) -> int:
-    """Start ranks; what they leave if they are killed is removed here."""
-    from circus_io.conversion.workplace import discard_unfinished
+    """Start ranks; what they leave is removed here, unless one can go on with it."""
+    from circus_io.conversion.workplace import can_go_on, discard_unfinished
 
     with logs_muted(), request.source.open() as recording:  # one line if it is wrong
         _arguments(request.options, recording)
     try:
         return run_ranks(n_ranks, request.arguments(n_ranks))
     finally:
-        discard_unfinished(request.path)
+        if not can_go_on(request.path):
+            discard_unfinished(request.path)
 
 
 def _convert_on(comm: Any, request: Request) -> int:
@@ -281,9 +283,17 @@ def _system_errors_named() -> Iterator[None]:
 
 def _say_failure(request: Request, rank: int, error: BaseException) -> None:
     if isinstance(error, KeyboardInterrupt):
-        sys.stderr.write(f"interrupted; {request.path} was not written\n")
+        sys.stderr.write(f"{_interrupted(request.path)}\n")
     else:
         say_error(error, debug=request.debug, rank=rank)
+
+
+def _interrupted(path: Path) -> str:
+    """Return what is said after an interrupt."""
+    from circus_io.conversion.workplace import can_go_on
+
+    said = f"interrupted; {path} was not written"
+    return f"{said}; the same command goes on with it" if can_go_on(path) else said
 
 
 def _say_report(path: Path) -> None:

@@ -36,6 +36,7 @@ class FlatArray:
     def __setitem__(self, frames: slice, counts: np.ndarray) -> None:
         self._seek(frames.start)
         self.file.write(np.ascontiguousarray(counts, self.dtype).data)
+        self.file.flush()  # not lost if the program is killed
 
     def __getitem__(self, frames: slice) -> np.ndarray:
         self._seek(frames.start)

@@ -9,7 +9,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from circus_io.conversion.target import Content, Target
+from circus_io.conversion.flat_hdf5 import allocate, open_samples
+from circus_io.conversion.target import Content, Room, Target
 from circus_io.events import Events
 
 __all__ = ["HDF5Target"]
@@ -26,6 +27,7 @@ class HDF5Target(Target):
 
     description = "hdf5"
     extension = (".h5", ".hdf5")
+    parallel_write = True
     holds_events = True
 
     def create(self, path: Path, content: Content) -> None:
@@ -43,10 +45,15 @@ class HDF5Target(Target):
     @contextmanager
     def open_rooms(
         self, path: Path, content: Content, mode: str
-    ) -> Iterator[Sequence[h5py.Dataset]]:
+    ) -> Iterator[Sequence[Room]]:
         """Give the dataset of each span."""
-        with h5py.File(path, mode) as file:
-            yield [file[name] for name in _names(content)]
+        names = _names(content)
+        if mode == "r":
+            with h5py.File(path, "r") as file:
+                yield [file[name] for name in names]
+            return
+        with open_samples(path, content, [(name, 0) for name in names]) as rooms:
+            yield rooms
 
     def reading(self, path: Path, content: Content) -> dict[str, Any]:
         """Return where the samples are, and what they are."""
@@ -73,6 +80,7 @@ def _make_room(file: h5py.File, name: str, span: int, content: Content) -> None:
     dataset.attrs["sampling_rate"] = content.sampling_rate
     dataset.attrs["dtype_offset"] = content.encoding.offset
     dataset.attrs["t_start"] = content.table.starts[span]
+    allocate(dataset)
 
 
 def _write_channels(group: h5py.Group, content: Content) -> None:

@@ -15,7 +15,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from circus_io.conversion.target import Content, Rows, Target
+from circus_io.conversion.flat_hdf5 import allocate, open_samples
+from circus_io.conversion.target import Content, Room, Rows, Target
 from circus_io.errors import FormatError, MissingDependencyError
 from circus_io.events import Events
 from circus_io.registry import BUILT_IN
@@ -37,6 +38,7 @@ class NWBTarget(Target):
 
     description = "nwb"
     extension = (".nwb",)
+    parallel_write = True
     holds_events = True
 
     def check(self, content: Content) -> None:
@@ -67,16 +69,23 @@ class NWBTarget(Target):
         with pynwb.NWBHDF5IO(str(path), "w") as io:
             io.write(session)
         with h5py.File(path, "r+") as file:
+            allocate(file[f"{SERIES}/data"])
             if "timestamps" in file[SERIES]:
                 _write_times(file[f"{SERIES}/timestamps"], content)
 
     @contextmanager
     def open_rooms(
         self, path: Path, content: Content, mode: str
-    ) -> Iterator[Sequence[Rows]]:
+    ) -> Iterator[Sequence[Room]]:
         """Give each span its rows of the series."""
-        with h5py.File(path, mode) as file:
-            yield [Rows(file[f"{SERIES}/data"], first) for first in content.firsts]
+        name = f"{SERIES}/data"
+        if mode == "r":
+            with h5py.File(path, "r") as file:
+                yield [Rows(file[name], first) for first in content.firsts]
+            return
+        places = [(name, first) for first in content.firsts]
+        with open_samples(path, content, places) as rooms:
+            yield rooms
 
     def reading(self, path: Path, content: Content) -> dict[str, Any]:
         """Return the name of the format, if it is read here: the file says the rest."""

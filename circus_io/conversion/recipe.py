@@ -14,6 +14,7 @@ from circus_io.conversion.encoding import (
     fitting_encoding,
     make_encoding,
 )
+from circus_io.conversion.journal import conversion_key
 from circus_io.conversion.report import Conversion, report_path
 from circus_io.conversion.selection import Selection
 from circus_io.conversion.target import Content, Target, find_target
@@ -59,7 +60,8 @@ def convert(
         Only read.
     path : path
         The file to be; it appears whole or not at all, and ``NAME.conversion.json``
-        beside it when it is there.
+        beside it when it is there. What a killed or interrupted conversion left in
+        ``NAME.partial`` is gone on with, if it was the same one.
     file_format : str, optional
         One of `TARGETS`; by default the one that the suffix of `path` belongs to.
     channels : sequence of int, optional
@@ -109,9 +111,12 @@ def convert(
     content = _describe(selection, encoding, events)
     target.check(content)
     _check_room(target, content, path, comm)
-    with partial_folder(path, comm) as folder:
-        unfinished = folder / path.name
-        writing = Writing(selection, content, target, unfinished, comm, progress)
+    key = of_rank_0(comm, conversion_key, selection, content, target)
+    with partial_folder(path, comm, key) as journal:
+        unfinished = journal.folder / path.name
+        writing = Writing(
+            selection, content, target, unfinished, journal, comm, progress
+        )
         checksums, n_clipped = writing.write()
         return of_rank_0(comm, _finish, writing, checksums, n_clipped, path)
 

@@ -163,7 +163,8 @@ class Target(ABC):
     """Types that samples may have, the usual one first; empty for all."""
 
     parallel_write: ClassVar[bool] = False
-    """Ranks may write different blocks at once; else one rank writes, in order."""
+    """Blocks may be written in any order, by several ranks at once, and again by one
+    that goes on after a kill; else one rank writes, in order, and from the start."""
 
     is_folder: ClassVar[bool] = False
     """The format is a folder of files."""

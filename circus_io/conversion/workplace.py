@@ -8,10 +8,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from circus_io.conversion.journal import Journal
 from circus_io.errors import CircusError, NotWritableError
 from circus_io.recording import Recording
 
 __all__ = [
+    "can_go_on",
     "check_place",
     "check_room",
     "discard_unfinished",
@@ -83,7 +85,7 @@ def check_room(path: Path, n_bytes: int) -> None:
     NotWritableError
         There is less room than `n_bytes`.
     """
-    free = shutil.disk_usage(path.parent).free
+    free = shutil.disk_usage(path.parent).free + _held_bytes(_folder_of(path))
     if n_bytes > free:
         raise NotWritableError(
             f"{path} needs {n_bytes / 1e9:.1f} GB, but its disk has {free / 1e9:.1f} "
@@ -91,43 +93,68 @@ def check_room(path: Path, n_bytes: int) -> None:
         )
 
 
-@contextmanager
-def partial_folder(path: Path, comm: Any) -> Iterator[Path]:
-    """Give a folder beside `path`, ``NAME.partial``, and remove it at the end.
+def _folder_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.partial")
 
-    What an earlier conversion left in it, because it was killed, is removed first. All
-    ranks call this together.
+
+def _held_bytes(folder: Path) -> int:
+    """Return what files of a folder take of the disk: it is filled, or becomes free."""
+    stats = [path.stat() for path in folder.rglob("*") if path.is_file()]
+    # Windows does not tell how many blocks a file takes
+    return sum(getattr(stat, "st_blocks", stat.st_size / 512) * 512 for stat in stats)
+
+
+@contextmanager
+def partial_folder(path: Path, comm: Any, key: str = "") -> Iterator[Journal]:
+    """Give the journal of a folder beside `path`, ``NAME.partial``.
+
+    What an earlier conversion left in it, because it was killed, stays if it has the
+    same key, and is removed if not. In the end the folder is removed, but after an
+    interrupt, if there is something to go on with. All ranks call this together.
 
     Raises
     ------
     NotWritableError
         On every rank, if another conversion works there.
     """
-    folder = path.with_name(f"{path.name}.partial")
+    journal = Journal(_folder_of(path), key)
     locks: list[Any] = []  # that of rank 0
-    of_rank_0(comm, _occupy, folder, locks)
+    of_rank_0(comm, _occupy, journal, locks)
+    goes_on = False
     try:
-        yield folder
+        yield journal
+    except KeyboardInterrupt:
+        goes_on = journal.can_go_on
+        raise
+    except BaseException:
+        journal.give_up()  # also for who cleans up after all ranks have ended
+        raise
     finally:
         for lock in locks:
-            _leave(folder, lock)
+            lock.release() if goes_on else _leave(journal.folder, lock)
+
+
+def can_go_on(path: Path) -> bool:
+    """Tell whether a conversion to `path` was stopped that the same one would go on."""
+    return Journal(_folder_of(path)).can_go_on
 
 
 def discard_unfinished(path: Path) -> None:
     """Remove what a conversion to `path` left that was killed; not one that runs."""
-    folder = path.with_name(f"{path.name}.partial")
+    folder = _folder_of(path)
     if folder.is_dir():
         locks: list[Any] = []
         with suppress(NotWritableError):
-            _occupy(folder, locks)
+            _occupy(Journal(folder), locks)
         for lock in locks:
             _leave(folder, lock)
 
 
-def _occupy(folder: Path, locks: list[Any]) -> None:
-    """Make the folder, lock it and empty it; put the lock into `locks`."""
+def _occupy(journal: Journal, locks: list[Any]) -> None:
+    """Make the folder, lock it, empty it of another one; put the lock into `locks`."""
     from filelock import FileLock, Timeout
 
+    folder = journal.folder
     folder.mkdir(exist_ok=True)
     lock = FileLock(folder / "lock", timeout=0)
     try:
@@ -140,7 +167,7 @@ def _occupy(folder: Path, locks: list[Any]) -> None:
     except OSError as error:  # a file system without locks
         logger.warning("no lock in %s (%s): start no second one", folder, error)
     locks.append(lock)
-    for item in folder.iterdir():
+    for item in () if journal.is_begun else folder.iterdir():
         if item.is_dir():
             shutil.rmtree(item)
         elif item.name != "lock":

@@ -2,12 +2,14 @@
 
 Each rank has a run of neighbouring blocks. Where only one may write, each writes its
 run to a part file, and rank 0 puts the parts into the target in the order of the ranks,
-which is that of the frames: the file is the same on any number of ranks.
+which is that of the frames: the file is the same on any number of ranks. A block that a
+killed conversion has written is read back instead of being written again.
 """
 
 import hashlib
+import logging
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from circus_io.conversion.journal import Entry, Journal
 from circus_io.conversion.raw_binary import open_flat_rooms
 from circus_io.conversion.selection import Selection
 from circus_io.conversion.target import Content, Room, Target
@@ -23,6 +26,8 @@ from circus_io.errors import StepError
 from circus_io.parallel import gather_ordered, sum_integers
 
 __all__ = ["Progress", "Writing", "own_run", "silent"]
+
+logger = logging.getLogger(__name__)
 
 Progress = Callable[[str, int, int], None]
 
@@ -47,6 +52,8 @@ class Writing:
     target : Target
     path : Path
         The unfinished file, in a folder of its own.
+    journal : Journal
+        Of that folder.
     comm : SerialComm or mpi4py.MPI.Comm
     progress : callable
         ``progress(stage, done, total)``, in blocks.
@@ -56,6 +63,7 @@ class Writing:
     content: Content
     target: Target
     path: Path
+    journal: Journal
     comm: Any
     progress: Progress = silent
 
@@ -69,10 +77,12 @@ class Writing:
         n_clipped : int
             Samples of all ranks that did not fit.
         """
-        of_rank_0(self.comm, self.target.create, self.path, self.content)
+        noted = of_rank_0(self.comm, self._begin)
         in_place = self.target.parallel_write or self.comm.size == 1
         with self._open("r+") if in_place else self._open_part("w") as rooms:
-            checksums, n_clipped = self._fill(rooms)
+            entries = self._fill(rooms, noted)
+        checksums = {block: entry.checksum for block, entry in entries.items()}
+        n_clipped = sum(entry.n_clipped for entry in entries.values())
         in_order = gather_ordered(self.comm, checksums, root=0)
         if self.comm.rank == 0 and not in_place:
             self._merge_parts()
@@ -110,19 +120,52 @@ class Writing:
     def _own(self, rank: int) -> range:
         return own_run(len(self.selection.grid), rank, self.comm.size)
 
-    def _fill(self, rooms: Sequence[Room]) -> tuple[dict[int, int], int]:
-        """Write the blocks of this rank; return their checksums and what was lost."""
+    def _begin(self) -> dict[int, Entry]:
+        """Make the file, or return what was noted of one that was begun; on rank 0."""
+        if not (self.journal.is_begun and self.path.exists()):
+            self.target.create(self.path, self.content)
+            self.journal.begin()
+        noted = self.journal.collect()
+        if noted:
+            logger.info(
+                "going on with %s: %d of %d blocks are written",
+                self.journal.folder.name,
+                len(noted),
+                len(self.selection.grid),
+            )
+        return noted
+
+    def _fill(
+        self, rooms: Sequence[Room], noted: Mapping[int, Entry]
+    ) -> dict[int, Entry]:
+        """Write the blocks of this rank that are not there; return what all are."""
         own = self._own(self.comm.rank)
-        checksums, n_clipped = {}, 0
-        blocks = self.selection.encoded(own, self.content.encoding)
-        for done, (block, counts, n_lost) in enumerate(blocks):
-            self.progress("writing", done, len(own))
-            span, frames = self._place(block)
-            rooms[span][frames] = counts
-            checksums[block] = zlib.crc32(counts)
-            n_clipped += n_lost
+        entries: dict[int, Entry] = {}
+        for block in own:
+            if block in noted and self._is_there(rooms, block, noted[block]):
+                self.progress("writing", len(entries), len(own))
+                entries[block] = noted[block]
+        missing = [block for block in own if block not in entries]
+        with self.journal.noting(self.comm.rank) as note:
+            for block, counts, n_clipped in self.selection.encoded(
+                missing, self.content.encoding
+            ):
+                self.progress("writing", len(entries), len(own))
+                span, frames = self._place(block)
+                rooms[span][frames] = counts
+                entries[block] = Entry(zlib.crc32(counts), n_clipped)
+                note(block, entries[block])
         self.progress("writing", len(own), len(own))
-        return checksums, n_clipped
+        return entries
+
+    def _is_there(self, rooms: Sequence[Room], block: int, entry: Entry) -> bool:
+        """Tell whether a block is what was noted; after a power cut it need not be."""
+        span, frames = self._place(block)
+        try:
+            counts = np.ascontiguousarray(rooms[span][frames])
+        except Exception:  # of a library that cannot make anything of it
+            return False
+        return zlib.crc32(counts) == entry.checksum
 
     def _place(self, block: int) -> tuple[int, slice]:
         """Return the span of a block, and its frames in it."""

@@ -1,4 +1,4 @@
-"""``circus convert -c N``: one file on any number of ranks, and none after a kill."""
+"""``circus convert -c N``: one file on any number of ranks, whole or not at all."""
 
 import hashlib
 import json
@@ -146,7 +146,8 @@ def test_wrong_input_is_one_line(folder):
 # ---------------------------------------------------------------------------- killed
 
 
-SLOW = """
+SLOW_FROM = 150_000  # frames
+SLOW = f"""
 import time
 from pathlib import Path
 from circus_io.files.raw_binary import RawBinaryFile
@@ -154,7 +155,8 @@ from circus_io.files.raw_binary import RawBinaryFile
 class Slow(RawBinaryFile):
     def _read_frames(self, t_start, t_stop, nodes):
         end_s = time.monotonic() + 60
-        while not Path("go").exists() and time.monotonic() < end_s:
+        slow = t_start >= {SLOW_FROM} or Path("from the start").exists()
+        while slow and not Path("go").exists() and time.monotonic() < end_s:
             time.sleep(0.01)
         return super()._read_frames(t_start, t_stop, nodes)
 """
@@ -164,6 +166,7 @@ class Slow(RawBinaryFile):
 def slow_job(folder):
     """Start conversions that wait for a file ``go``; kill what is left of them."""
     (folder / "slow.py").write_text(SLOW)
+    (folder / "from the start").touch()
     started = []
 
     def start(n_ranks, path="out.npy"):
@@ -189,7 +192,7 @@ def slow_job(folder):
 
 
 def left(folder):
-    known = {"rec.raw", "rec.params", "slow.py", "go"}
+    known = {"rec.raw", "rec.params", "slow.py", "go", "from the start"}
     return sorted(path.name for path in folder.iterdir() if path.name not in known)
 
 
@@ -206,6 +209,12 @@ def test_what_is_killed_leaves_no_file_and_the_next_one_cleans_up(
     assert np.array_equal(np.load("out.npy"), counts)
 
 
+def ranks_of(process):
+    """Return the processes of the ranks, in the order in which they were started."""
+    children = psutil.Process(process.pid).children(recursive=True)
+    return [child for child in children if is_rank(child)]
+
+
 def is_rank(process):
     """Tell ranks from what mpiexec starts beside them, some of which ends at once."""
     try:
@@ -218,11 +227,34 @@ def is_rank(process):
 @pytest.mark.parametrize("path", ["out.npy", "out.h5"])
 def test_a_rank_that_is_killed_ends_the_job_and_leaves_nothing(folder, slow_job, path):
     process = slow_job(2, path)
-    children = psutil.Process(process.pid).children(recursive=True)
-    ranks = [child for child in children if is_rank(child)]
-    ranks[-1].send_signal(signal.SIGKILL)
+    ranks_of(process)[-1].send_signal(signal.SIGKILL)
     assert process.wait(timeout=60) != 0
     assert left(folder) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
+def test_other_ranks_go_on_with_what_some_have_written(folder, counts, slow_job, end):
+    Path("from the start").unlink()
+    process = slow_job(2, "out.h5")
+    noted = folder / "out.h5.partial" / ".blocks-0"
+    deadline_s = time.monotonic() + 60
+    while not noted.exists() or noted.read_text().count("\n") < 2:
+        assert time.monotonic() < deadline_s
+        time.sleep(0.02)
+    (process if end == signal.SIGINT else ranks_of(process)[-1]).send_signal(end)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode != 0
+    if end == signal.SIGINT:
+        said = "interrupted; out.h5 was not written; the same command goes on with it"
+        assert err.splitlines()[-1] == said
+    assert left(folder) == ["out.h5.partial"]
+    done = circus("convert", "rec.raw", "out.h5", "-c", 3)
+    assert done.returncode == 0, done.stderr
+    assert "2 of 4 blocks are written" in done.stderr
+    assert circus("convert", "rec.raw", "whole.h5").returncode == 0
+    assert Path("out.h5").read_bytes() == Path("whole.h5").read_bytes()
+    assert np.array_equal(read(Path("out.h5")), counts)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")

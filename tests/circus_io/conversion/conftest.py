@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from circus_io import ArrayRecording, JoinedRecording
+from circus_io.conversion import selection
 
 RATE_HZ = 20_000
 N_FRAMES, N_CHANNELS = 5_003, 6
@@ -36,6 +37,12 @@ def gappy(counts):
             for part, start in zip(parts, starts, strict=True)
         ]
     )
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    """Make blocks of 100 frames of 6 channels, so that there are many."""
+    monkeypatch.setattr(selection, "BLOCK_SAMPLES", 600)
 
 
 def read_arrays(path, n_channels):

@@ -19,7 +19,7 @@ from circus_io import (
     StepError,
     open_recording,
 )
-from circus_io.conversion import TARGETS, convert, parse_channels, selection
+from circus_io.conversion import TARGETS, convert, parse_channels
 from circus_io.conversion.flat_array import FlatArray
 from circus_io.conversion.raw_binary import RawBinaryTarget
 from circus_io.files.raw_binary import RawBinaryFile
@@ -51,12 +51,6 @@ def path(request, tmp_path, require):
     if request.param in EXTRAS:
         require(EXTRAS[request.param], extra=request.param)
     return tmp_path / f"out{SUFFIXES[request.param]}"
-
-
-@pytest.fixture
-def small_blocks(monkeypatch):
-    """Make blocks of 100 frames of 6 channels, so that there are many."""
-    monkeypatch.setattr(selection, "BLOCK_SAMPLES", 600)
 
 
 # --------------------------------------------------------------------- every target
