@@ -19,6 +19,7 @@ from circus_live.crepe.poison_pill import PoisonPill, is_poison_pill
 from circus_live.crepe.queue_service import QueueService
 from circus_live.crepe.settings import DEFAULT_STREAM_DIMENSION
 from circus_live.crepe.start_queue_service import StartQueueService
+from circus_live.crepe.visualiser import Visualiser
 
 __all__ = [
     "CREPE",
@@ -33,6 +34,7 @@ __all__ = [
     "PoisonPill",
     "QueueService",
     "StartQueueService",
+    "Visualiser",
     "get_queue",
     "is_poison_pill",
 ]

@@ -89,13 +89,12 @@ class CREPE:
             is_file = self.modus in (CrepeModus.FILE, CrepeModus.TEST)
             self._names = [READER if is_file else LISTENER]
             self._members = [SOURCE]
-            if self.modus is CrepeModus.LIVE_RECORD:
-                path = free_recording_path() if file_path is None else file_path
-                self._flow.add(Recorder(path), name="recorder")
             for kind, keywords in queue_services or ():
                 self._add(kind, keywords)
             if meame_speaker_periods is not None:
                 self._add_speaker(meame_speaker_periods, meame_speaker or {})
+            if self.modus is CrepeModus.LIVE_RECORD:
+                self._add_recorder(file_path, meame_speaker_periods is not None)
         except BaseException:
             _close(self._offline)
             raise
@@ -130,6 +129,14 @@ class CREPE:
         keywords = {"periods": periods, **where, **settings}
         MeameSpeaker.check(**keywords)
         self._add(MeameSpeaker, keywords)
+
+    def _add_recorder(
+        self, path: str | os.PathLike[str] | None, stimulates: bool
+    ) -> None:
+        """Record the source, and what the speaker has sent."""
+        path = free_recording_path() if path is None else path
+        after = [SOURCE, self._members[-1]] if stimulates else SOURCE
+        self._flow.add(Recorder(path), name="recorder", after=after)
 
     # --------------------------------------------------------------------------- queues
 

@@ -67,6 +67,9 @@ class HWAPIWrapper(QueueService):
     host : str
         Only this machine by default; there is no password.
     port : int
+    cors_origin : str, optional
+        Pages from there, such as ``http://127.0.0.1:3000``, may use it in a browser;
+        those from elsewhere get 403, since what is posted may end up as a stimulus.
     **queues
         ``queue_in``, ``queue_out``.
 
@@ -81,10 +84,11 @@ class HWAPIWrapper(QueueService):
         name: str = "HWAPI",
         host: str = "127.0.0.1",
         port: int = 5000,
+        cors_origin: str | None = None,
         **queues: Any,
     ) -> None:
         QueueService.__init__(self, name=name, **queues)
-        self.host, self.port = host, port
+        self.host, self.port, self.cors_origin = host, port, cors_origin
         self._lock = threading.Lock()
         self._result: Any = "None"
         self._is_ready = False
@@ -145,9 +149,25 @@ def _handler_of(service: HWAPIWrapper) -> type[BaseHTTPRequestHandler]:
         timeout = 10
 
         def do_GET(self) -> None:
-            self._reply(service.answer("GET", self.path, b""))
+            if self._is_allowed():
+                self._reply(service.answer("GET", self.path, b""))
+
+        def do_OPTIONS(self) -> None:
+            if self._is_allowed():  # a browser asks before it posts JSON
+                self._reply((204, b"", TEXT))
+
+        def _is_allowed(self) -> bool:
+            """Refuse pages of a browser that come from elsewhere."""
+            origin = self.headers.get("Origin")
+            own = (None, f"http://{self.headers.get('Host')}", service.cors_origin)
+            if origin not in own:
+                self.close_connection = True
+                self._reply((403, b"another origin; see cors_origin\n", TEXT))
+            return origin in own
 
         def do_POST(self) -> None:
+            if not self._is_allowed():
+                return
             length = self.headers.get("Content-Length", "")
             if not length.isdecimal():
                 self.close_connection = True
@@ -164,6 +184,9 @@ def _handler_of(service: HWAPIWrapper) -> type[BaseHTTPRequestHandler]:
             self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
+            if service.cors_origin is not None:
+                self.send_header("Access-Control-Allow-Origin", service.cors_origin)
+                self.send_header("Access-Control-Allow-Headers", "Content-Type")
             self.end_headers()
             self.wfile.write(body)
 

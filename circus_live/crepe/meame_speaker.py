@@ -6,6 +6,7 @@ from typing import Any
 
 from circus_io.errors import FormatError, SafetyError
 from circus_live.crepe.queue_service import QueueService
+from circus_live.event import Event
 from circus_live.speaker import MeameStimulator
 from circus_live.speaker.words import SCALE, TICK_US
 from stim import Pulse, SafetyLimits, Waveform
@@ -46,7 +47,8 @@ class MeameSpeaker(QueueService):
     -----
     The stimulator is silent until the first label comes, and after the last one, in
     whatever way it ends. A label without a period changes nothing; it is logged, and
-    listed in `unknown_labels`. Its queue carries the labels that were sent.
+    listed in `unknown_labels`. Its queue carries an `Event` of each that was sent: the
+    label, and when its command left.
     """
 
     def __init__(
@@ -123,7 +125,8 @@ class MeameSpeaker(QueueService):
             logger.warning("%s: %r has no period; left out", self.name, label)
             self.unknown_labels.append(label)
             return
-        stimulator.set_period(self.group, ticks * TICK_US)
+        sent = stimulator.set_period(self.group, ticks * TICK_US)
         if not stimulator.is_running:
             stimulator.start()
-        self.put(label)
+            sent = stimulator.transcript[-1]  # the group was enabled last
+        self.put(Event(str(label), host_time_ns=sent.sent_ns))

@@ -39,6 +39,7 @@ __all__ = [
     "reg_read_req",
     "reg_write_req",
     "route_of",
+    "stim_req",
 ]
 
 ROUTES = {
@@ -52,7 +53,11 @@ ROUTES = {
     "DSP-read": "/DSP/read",
     "DSP-write": "/DSP/write",
     "log": "/aux/logmsg",
+    "replay-setup": "/DSP/stim/setup",
+    "replay-start": "/DSP/stim/start",
+    "replay-stop": "/DSP/stim/stop",
 }
+REPLAYED = ("replay-setup", "replay-start")  # with the server's own pulse
 # what can only end a stimulation, or change nothing of it
 SENT = (
     DspFunction.DUMP,
@@ -79,6 +84,11 @@ def dsp_func_call(
 ) -> str:
     """Return a call of a function of the DSP."""
     return _text(Call(DspFunction(func), tuple(arg_addrs), tuple(arg_vals)))
+
+
+def stim_req(electrodes: Sequence[int], stim_freqs: Sequence[float]) -> str:
+    """Return a request of MEAME's first version, which `auto_transmit` refuses."""
+    return json.dumps({"electrodes": list(electrodes), "stimFreqs": list(stim_freqs)})
 
 
 def reg_read_req(addresses: Sequence[int]) -> str:
@@ -187,6 +197,12 @@ def route_of(message: str) -> str:
         "addresses": "DSP-read",
         "message": "log",
     }
+    if "electrodes" in held:
+        raise FormatError(
+            f"{message} is a request of the first MEAME, which acted on every 41st of "
+            "them, on electrodes of its own choice; MEAME2 knows no such message: use "
+            "MeameSpeaker or circus_live.speaker.MeameStimulator"
+        )
     for name, route in kinds.items():
         if name in held:
             return route
@@ -220,6 +236,8 @@ def meame_transmit(dest: str, message: str | None, transmitter: Transmitter) -> 
         raise FormatError(f"{dest}: choose from {', '.join(ROUTES)}")
     if dest in ("DSP-call", "DSP-write"):
         return transmitter.send(_parsed(dest, message))
+    if dest in REPLAYED:
+        raise SafetyError(f"{dest}: the server would stimulate {BEYOND_LIMITS}")
     if transmitter.control is None:
         return None
     return transmitter.control.request(ROUTES[dest], message)

@@ -13,6 +13,7 @@ import numpy as np
 from circus_io.errors import EndOfStreamError, MemberDiedError
 from circus_live.block import Block, Message
 from circus_live.crepe.poison_pill import PoisonPill, is_poison_pill
+from circus_live.event import Event
 from circus_live.reader import Reader
 from circus_live.ring import Ring
 from circus_live.writer import Writer
@@ -265,7 +266,9 @@ class RingQueue:
         if self._is_stopping():
             raise StoppedError
 
-    def _pieces(self, item: Any) -> list[_Piece]:
+    def _pieces(self, item: Any) -> list[Any]:
+        if isinstance(item, Event):
+            return [item]  # as a service sends it: a recorder may read the ring as well
         stored = pickle.dumps(item, protocol=pickle.HIGHEST_PROTOCOL)
         if not self.ring.geometry.policies:  # nobody will read it
             return []

@@ -100,6 +100,11 @@ class MeameStimulator(Stimulator):
         self._programs: dict[int, Program] = {}
 
     @property
+    def transmitter(self) -> Transmitter:
+        """What its messages go through."""
+        return self._transmitter
+
+    @property
     def transcript(self) -> deque[Sent]:
         """The last messages, and when each left and was acknowledged."""
         return self._transmitter.transcript

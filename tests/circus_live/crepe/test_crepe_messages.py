@@ -59,7 +59,7 @@ def test_messages_go_where_they_belong():
     }
     assert {text: messages.route_of(text) for text in routes} == routes
     with pytest.raises(FormatError, match="expected one with func"):
-        messages.route_of('{"electrodes": []}')
+        messages.route_of('{"pulse": []}')
 
 
 def test_what_is_written_is_read_back(transmitter):

@@ -26,6 +26,7 @@ from circus_live.crepe import (
     is_poison_pill,
 )
 from circus_live.meame_server import MeameServer, Ramp
+from stim import Pulse, SafetyLimits
 
 RAW = np.random.default_rng(0).integers(-999, 999, (985, 60)).astype("i4")
 
@@ -452,6 +453,47 @@ def test_live_record_records_what_the_services_see(tmp_path):
     assert np.array_equal(counts[: seen.shape[1]], seen.T)
     start = int(counts[0, 0])
     assert np.array_equal(counts, Ramp().frames(start, start + len(counts)))
+
+
+class Rock(QueueService):
+    """Says Rock for each tenth segment."""
+
+    def __init__(self, **kwargs):
+        QueueService.__init__(self, name="ROCK", **kwargs)
+
+    def run(self):
+        n_segments = 0
+        while self.get() is not False:
+            n_segments += 1
+            if n_segments % 10 == 0:
+                self.put("Rock")
+
+
+def test_live_record_has_the_stimuli_beside_the_samples(tmp_path):
+    path = tmp_path / "rec.h5"
+    limits = SafetyLimits(200_000, max_phase_us=500, min_period_us=10_000)
+    pulse = Pulse.biphasic(-100_000, 200)
+    with MeameServer(Ramp(), http_port=0, data_port=0, test_port=0) as server:
+        crepe = CREPE(
+            CrepeModus.LIVE_RECORD,
+            path,
+            [[Rock, {}]],
+            meame_speaker_periods={"Rock": 2500},
+            meame_speaker={"limits": limits, "pulse": pulse, "electrodes": [12]},
+            source=server.url + "&sampling_rate=10000",
+        )
+        sent = crepe.get_last_queue()
+        events = [sent.get(timeout=30) for _ in range(5)]
+        crepe.shutdown()
+    with open_recording(path) as stored:
+        found = stored.read_events()["Events"]
+        assert found.labels[:5] == ("Rock",) * 5
+        # as far apart as the commands left, on the clock of this machine
+        sent_s = np.array([event.host_time_ns for event in events]) * 1e-9
+        np.testing.assert_allclose(
+            np.diff(found.times_s[:5]), np.diff(sent_s), atol=0.05
+        )
+        assert 0 < found.times_s[0] < stored.duration / 10_000
 
 
 def test_live_mode_without_a_server_raises_and_does_not_hang():

@@ -16,22 +16,27 @@ from circus_live.crepe.ring_queue import RingQueue
 class Api:
     """A service in a thread, and requests to it."""
 
-    def __init__(self):
+    def __init__(self, **settings):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.results, self.inputs = RingQueue(), RingQueue()
         self.service = HWAPIWrapper(
-            port=self.port, queue_in=self.results, queue_out=self.inputs
+            port=self.port,
+            queue_in=self.results,
+            queue_out=self.inputs,
+            **settings,
         )
         self.thread = threading.Thread(target=self.service.run)
         self.thread.start()
         self.wait_for("/", b"Hello, World!")
 
-    def ask(self, path, body=None, method=None):
+    def ask(self, path, body=None, method=None, **headers):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        connection.request(method or ("GET" if body is None else "POST"), path, body)
+        kind = method or ("GET" if body is None else "POST")
+        connection.request(kind, path, body, headers)
         answer = connection.getresponse()
+        self.headers = answer.headers
         text = answer.read()
         connection.close()
         return answer.status, text
@@ -47,14 +52,36 @@ class Api:
             assert time.monotonic() < until, f"{path} has not become {text}"
             time.sleep(0.01)
 
+    def end(self):
+        self.results.put(PoisonPill())
+        self.thread.join(30)
+        assert not self.thread.is_alive()
+
 
 @pytest.fixture
 def api():
     api = Api()
     yield api
-    api.results.put(PoisonPill())
-    api.thread.join(30)
-    assert not api.thread.is_alive()
+    api.end()
+
+
+def test_pages_from_elsewhere_may_not_stimulate_unless_they_are_named():
+    api = Api(cors_origin="http://127.0.0.1:3000")
+    path, body = "/hw-api/input/", b"Rock"
+    assert api.ask(path, body, Origin="http://evil.example")[0] == 403
+    assert api.inputs.empty()
+    assert api.ask(path, body, Origin=f"http://127.0.0.1:{api.port}")[0] == 200
+    assert api.ask(path, body, Origin="http://127.0.0.1:3000")[0] == 200
+    assert api.headers["Access-Control-Allow-Origin"] == "http://127.0.0.1:3000"
+    assert api.ask(path, None, "OPTIONS", Origin="http://127.0.0.1:3000")[0] == 204
+    assert api.headers["Access-Control-Allow-Headers"] == "Content-Type"
+    assert [api.inputs.get(timeout=10) for _ in range(2)] == [body, body]
+    api.end()
+
+
+def test_nothing_is_said_of_origins_by_default(api):
+    assert api.ask("/hw-api/output/")[0] == 200
+    assert "Access-Control-Allow-Origin" not in api.headers
 
 
 def test_ready_is_true_until_the_result_is_fetched(api):

@@ -330,7 +330,7 @@ def test_the_speaker_stimulates_with_the_period_of_each_label(server, group):
 
     def label_and_look(label):
         labels.put(label)
-        assert done.get(timeout=10) == label
+        assert done.get(timeout=10).label == label
         # it hands a label on when the DSP has acknowledged it
         seen.append(server.dsp.read([active, period]))
 
@@ -393,7 +393,8 @@ def test_the_experiment_runs_from_end_to_end_offline():
         meame_speaker=STIMULUS,
     )
     sent = crepe.get_last_queue()
-    assert [sent.get(timeout=60) for _ in range(3)] == ["Rock", "Paper", "Paper"]
+    labels = [sent.get(timeout=60).label for _ in range(3)]
+    assert labels == ["Rock", "Paper", "Paper"]
     control = MeameSpeaker(PERIODS, **_where(crepe), **STIMULUS).stimulator._control
     active, period, _ = group_state(0)
     # the label is seen when it is sent on, the stimulator a moment later or earlier
