@@ -8,40 +8,60 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from stim.dat_file import DatFile, read_dat, write_dat
     from stim.dose import Dose
+    from stim.limits_file import read_limits
     from stim.program import Program
     from stim.pulse import Phase, Pulse
+    from stim.pulse_file import PulseFile, PulseFileAlternative, entrain
     from stim.safety import CheckedProgram, SafetyLimits
     from stim.scale import Scale
     from stim.stimulator import Stimulator
+    from stim.train import Train
     from stim.waveform import Waveform, compress, decompress
 
 __all__ = [
     "CheckedProgram",
+    "DatFile",
     "Dose",
     "Phase",
     "Program",
     "Pulse",
+    "PulseFile",
+    "PulseFileAlternative",
     "SafetyLimits",
     "Scale",
     "Stimulator",
+    "Train",
     "Waveform",
     "compress",
     "decompress",
+    "entrain",
+    "read_dat",
+    "read_limits",
+    "write_dat",
 ]
 
 _HOMES = {
     "CheckedProgram": "stim.safety",
+    "DatFile": "stim.dat_file",
     "Dose": "stim.dose",
     "Phase": "stim.pulse",
     "Program": "stim.program",
     "Pulse": "stim.pulse",
+    "PulseFile": "stim.pulse_file",
+    "PulseFileAlternative": "stim.pulse_file",
     "SafetyLimits": "stim.safety",
     "Scale": "stim.scale",
     "Stimulator": "stim.stimulator",
+    "Train": "stim.train",
     "Waveform": "stim.waveform",
     "compress": "stim.waveform",
     "decompress": "stim.waveform",
+    "entrain": "stim.pulse_file",
+    "read_dat": "stim.dat_file",
+    "read_limits": "stim.limits_file",
+    "write_dat": "stim.dat_file",
 }
 
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Program"]
 
+MOST_TICKS = 1 << 46  # with 16 bits of counts, sums stay within int64
+
 
 @dataclass(frozen=True, eq=False)
 class Program:
@@ -45,6 +47,8 @@ class Program:
         ticks = whole_numbers("ticks", self.ticks)
         if counts.size != ticks.size or not ticks.size or ticks.min() <= 0:
             raise SafetyError("a program needs counts, and ticks above 0 for each")
+        if ticks.sum(dtype=np.float64) >= MOST_TICKS:
+            raise SafetyError("a program too long for its charge to be counted")
         if self.grid_us <= 0:
             raise SafetyError(f"grid_us = {self.grid_us}: expected above 0")
         self.scale.words(counts)  # none is beyond the channel

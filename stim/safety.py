@@ -4,6 +4,7 @@ Limits are held against a `Program`, which is what leaves the device, and not ag
 what somebody asked for: rounding comes before.
 """
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import InitVar, dataclass
 from typing import Any
@@ -27,7 +28,6 @@ OPTIONAL = (
     "max_on_time_s",
     "electrode_area_um2",
     "max_charge_density_uc_per_cm2",
-    "shannon_k",
     "min_impedance_ohm",
 )
 
@@ -101,6 +101,8 @@ class SafetyLimits:
                 continue
             if not given > 0:  # or NaN
                 raise SafetyError(f"{name} = {given}: expected above 0")
+        if self.shannon_k is not None and not math.isfinite(self.shannon_k):
+            raise SafetyError(f"shannon_k = {self.shannon_k}: expected a number")
         if not self.max_net_charge_fc >= 0:
             raise SafetyError(
                 f"max_net_charge_fc = {self.max_net_charge_fc}: expected 0 or above"
@@ -111,7 +113,9 @@ class SafetyLimits:
 
     def _check_checkable(self) -> None:
         """Raise `SafetyError` if a limit needs another value to be checked at all."""
-        by_area = self.max_charge_density_uc_per_cm2 or self.shannon_k
+        by_area = (
+            self.max_charge_density_uc_per_cm2 is not None or self.shannon_k is not None
+        )
         if by_area and self.electrode_area_um2 is None:
             raise SafetyError(
                 "max_charge_density_uc_per_cm2 and shannon_k need electrode_area_um2"

@@ -141,8 +141,8 @@ class Scale:
         )
         if waveform.largest and not counts.any():
             raise SafetyError(
-                f"an amplitude of {waveform.largest} {self.unit} is less than half a "
-                f"step of the channel, {self.resolution} {self.unit}: nothing would "
+                f"an amplitude of {waveform.largest} {self.unit} is too little for the "
+                f"steps of the channel, {self.resolution} {self.unit}: nothing would "
                 "leave; choose a larger one, or a device with a smaller range"
             )
         return Program(counts, ticks, self, grid_us)

@@ -262,17 +262,24 @@ def compress(
 
 
 def decompress(
-    amps: ArrayLike, durs: ArrayLike, rate_in_hz: int = 50_000
+    amplitudes_in_mA: ArrayLike = (0,),
+    durations_in_ms: ArrayLike = (0,),
+    rate_in_hz: int = 50_000,
+    *,
+    amps: ArrayLike | None = None,
+    durs: ArrayLike | None = None,
 ) -> np.ndarray:
     """Return amplitudes and their durations sample by sample; undoes `compress`.
 
     Parameters
     ----------
-    amps : array_like, shape (n_runs,)
+    amplitudes_in_mA : array_like, shape (n_runs,)
         In any unit, such as mA.
-    durs : array_like, shape (n_runs,)
-        ms; whole numbers of samples. Runs of none are left out.
+    durations_in_ms : array_like, shape (n_runs,)
+        Whole numbers of samples. Runs of none are left out.
     rate_in_hz : int
+    amps, durs : array_like, optional
+        Short names of the first two.
 
     Returns
     -------
@@ -289,20 +296,22 @@ def decompress(
     >>> decompress([1, -1], [0.04, 0.06]).tolist()
     [1.0, 1.0, -1.0, -1.0, -1.0]
     """
-    values, durations_in_ms = _floats("amps", amps), _floats("durs", durs)
-    if values.shape != durations_in_ms.shape:
+    values = _floats("amplitudes_in_mA", amplitudes_in_mA if amps is None else amps)
+    durations = _floats("durations_in_ms", durations_in_ms if durs is None else durs)
+    if values.shape != durations.shape:
         raise SafetyError(
-            f"{values.size} amps for {durations_in_ms.size} durs; give as many of both"
+            f"{values.size} amplitudes for {durations.size} durations; give as many of "
+            "both"
         )
-    exact = durations_in_ms * rate_in_hz / 1000
+    exact = durations * rate_in_hz / 1000
     counts = np.rint(exact)
     # relative beyond one sample: the error of a float grows with it
     off = np.abs(exact - counts) > TOLERANCE_US * np.maximum(1, exact * 1e-6)
-    if np.any(off | (counts < 0)):
-        index = int(np.flatnonzero(off | (counts < 0))[0])
+    bad = np.flatnonzero(off | (counts < 0))
+    if bad.size:
         raise SafetyError(
-            f"durs[{index}] = {durations_in_ms[index]} ms: a sample at {rate_in_hz} Hz "
-            f"lasts {1000 / rate_in_hz:g} ms; give a multiple of that"
+            f"durations_in_ms[{bad[0]}] = {durations[bad[0]]}: a sample at "
+            f"{rate_in_hz} Hz lasts {1000 / rate_in_hz:g} ms; give a multiple of that"
         )
     return expand(values, counts.astype(np.int64))
 

@@ -55,11 +55,14 @@ LIVE = DOCS / "how-to" / "record-live.md"
 MOVE_FROM_CREPE = DOCS / "how-to" / "move-from-crepe.md"
 MEAME_SERVER = DOCS / "how-to" / "use-the-meame-server.md"
 MEAME = DOCS / "reference" / "meame-protocol.md"
+STIMULATION_SAFETY = DOCS / "explanation" / "stimulation-safety.md"
+STIMULUS_FILES = DOCS / "reference" / "stimulus-files.md"
 STEPS_AGAIN = DOCS / "how-to" / "run-steps-again.md"
 # first-sort.md is run by tests/circus_cli/test_demo_command.py
 RUN = [README, FIRST_WRAPPER, *AFTER_README, STEPS_AGAIN, SPIKEINTERFACE, NEO]
 RUN += [ADD_A_FORMAT, LIVE, MEAME, MEAME_SERVER, MOVE_FROM_CREPE]
-SHOWN = {"text", "console", "ini", "yaml"}
+RUN += [STIMULATION_SAFETY, STIMULUS_FILES]
+SHOWN = {"text", "console", "ini", "toml", "yaml"}
 KNOWN_LANGUAGES = {"bash", "python", *SHOWN}
 
 BLOCK = re.compile(r"^([ ]*)```([^\n]*)\n(.*?)^\1```[ ]*$", re.MULTILINE | re.DOTALL)

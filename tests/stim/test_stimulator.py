@@ -128,7 +128,7 @@ def test_it_lets_go_when_connecting_fails_and_when_stopping_fails():
         (PULSE, {"electrodes": [12, 14, 11]}, "electrode 11, 14 may not"),
         (Pulse.biphasic(100, 200, "nA"), {}, "in nA for a channel"),
         (Pulse.of([(100_000, 200), (-100_000, 220)]), {}, "leaves a charge: 100 steps"),
-        (Pulse.biphasic(499, 200), {}, "less than half a step"),
+        (Pulse.biphasic(499, 200), {}, "too little for the steps"),
         (Pulse.biphasic(100_000, 210), {}, "counts in 20 µs"),
         (PULSE, {"output": 2}, "has 0 to 1"),
     ],
