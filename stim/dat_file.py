@@ -23,6 +23,8 @@ WRITTEN_FORMAT = 4
 UNITS = {"current": "nA", "voltage": "uV"}
 PER_VALUE = 1000  # nA per µA, µV per mV
 USUAL_CHANNELS = (2, 4, 8)  # that STGs have
+MOST_CHANNELS = 1024  # more is a broken file; so are
+MOST_RUNS = 10_000_000  # more runs than any device holds
 NEW_LINE = "\r\n"
 
 
@@ -148,7 +150,10 @@ class _Reader:
         times = max(1, self._whole(cells.pop(), "repeat")) if has_repeat else 1
         pairs = zip(cells[::2], cells[1::2], strict=True)
         row = [(value, self._whole(time, "time")) for value, time in pairs if time]
-        self.runs[self.channel or 0] += row * times
+        runs = self.runs[self.channel or 0]
+        if len(runs) + len(row) * times > MOST_RUNS:
+            raise self.error(f"more than {MOST_RUNS} values in a channel")
+        runs += row * times
 
     def _whole(self, cell: Decimal, name: str) -> int:
         if cell != cell.to_integral_value() or cell < 0:
@@ -162,10 +167,12 @@ class _Reader:
         if "channels" not in self.settings:
             raise self.error("no “channels:”, the number of analog channels")
         n_channels = int(self.settings["channels"])
+        if not 0 < n_channels <= MOST_CHANNELS:
+            raise self.error(f"channels: {n_channels}: expected 1 to {MOST_CHANNELS}")
         unit = UNITS[mode]
         waveforms = [self._waveform(i, unit) for i in range(n_channels)]
         syncouts = {
-            channel - n_channels: tuple((int(v), t) for v, t in runs)
+            channel - n_channels: tuple((self._whole(v, "level"), t) for v, t in runs)
             for channel, runs in sorted(self.runs.items())
             if channel >= n_channels and runs
         }
@@ -176,12 +183,12 @@ class _Reader:
         if not runs:
             return None
         try:
-            return Waveform.of([(int_of(v * PER_VALUE), t) for v, t in runs], unit)
+            return Waveform.of([(_nearest(v * PER_VALUE), t) for v, t in runs], unit)
         except SafetyError as error:
             raise FormatError(f"{self.path}, channel {channel + 1}: {error}") from error
 
 
-def int_of(value: Decimal) -> int:
+def _nearest(value: Decimal) -> int:
     """Return a decimal as the nearest integer, halves to 0."""
     return int(value.quantize(Decimal(1), rounding="ROUND_HALF_DOWN"))
 

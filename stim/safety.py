@@ -211,7 +211,10 @@ class SafetyLimits:
                 f"{self.max_amplitude} {self.unit}; choose a smaller one"
             )
         if account.phase_ticks is None:
-            yield "a phase without an end: the pulse goes one way, and is repeated"
+            yield (
+                "a phase without an end: the pulse goes one way, and is repeated until "
+                "it is stopped; give a number of repeats, or a phase that goes back"
+            )
         elif account.phase_ticks * grid_us > self.max_phase_us:
             yield (
                 f"a phase of {account.phase_ticks * grid_us} µs is beyond the limit of "
@@ -331,7 +334,7 @@ class SafetyLimits:
             raise SafetyError(
                 f"a channel in {scale.unit} for a device that is limited in {self.unit}"
             )
-        return min(self.max_amplitude // scale.resolution, scale.most_counts)
+        return min(int(self.max_amplitude // scale.resolution), scale.most_counts)
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,16 @@
 """Files of MC_Stimulus II: µA, mV and µs, line by line."""
 
+from contextlib import suppress
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from circus_io.errors import FormatError
 from stim import DatFile, PulseFile, Waveform, read_dat, write_dat
 from stim.pulse_file import dump, encode, init_datfile
+
+QUICK = settings(max_examples=100, deadline=None, derandomize=True)
 
 # as the program exports: tabs, three pairs of columns and a repeat, sync-outs behind
 # the analog channels, and columns that are not used as zeros
@@ -77,6 +81,9 @@ HEAD = EXPORTED.split("channel:\t1")[0]
         (HEAD + "channel: 1\r\nvalue\ttime\r\n1\t-2\r\n", "time = -2"),
         (HEAD + "channel: 1\r\nvalue\ttime\r\nx\t2\r\n", "line 10: "),
         (HEAD + "channel: 1\r\nvalue\ttime\r\n1e99\t2\r\n", "below 2|too large|line"),
+        (HEAD + "channel: 1\r\nvalue\ttime\trepeat\r\n1 2 1e9\r\n", "more than 1000"),
+        (HEAD.replace("channels:\t2", "channels: 9999"), "channels: 9999: expected 1"),
+        (HEAD + "channel: 3\r\nvalue\ttime\r\n0.5\t20\r\n", "level = 0.5: expected"),
         (HEAD + "colour: red\r\n", "line 8: colour: expected channels,"),
         (HEAD.replace("voltage", "light"), "output mode: light: choose from current"),
         (HEAD.replace("channels:\t2", ""), "no “channels:”"),
@@ -87,11 +94,29 @@ def test_what_is_no_such_file(tmp_path, text, words):
         read_dat(write(tmp_path / "a.dat", text))
 
 
+PIECE = st.sampled_from([b"9" * 9, b"nan", b"inf", b"1e999", b":", b"\t", b"\xff"])
+
+
+@QUICK
+@given(st.data())
+def test_damaged_files_end_in_values_or_in_format_errors(tmp_path_factory, data):
+    text = bytearray(EXPORTED.encode())
+    for _ in range(data.draw(st.integers(1, 5))):
+        begin = data.draw(st.integers(0, len(text)))
+        end = data.draw(st.integers(begin, min(len(text), begin + 9)))
+        text[begin:end] = data.draw(PIECE | st.binary(max_size=3))
+    path = tmp_path_factory.getbasetemp() / "damaged.dat"
+    path.write_bytes(text)
+    with suppress(FormatError):
+        assert read_dat(path).unit in ("nA", "uV")
+
+
 WAVEFORM = st.lists(
     st.tuples(st.integers(-(10**9), 10**9), st.integers(1, 10**6)), min_size=1
 )
 
 
+@QUICK
 @given(st.lists(st.none() | WAVEFORM, min_size=1, max_size=20), st.sampled_from("nu"))
 def test_what_is_written_is_read_back(tmp_path_factory, runs, letter):
     unit = {"n": "nA", "u": "uV"}[letter]

@@ -1,11 +1,13 @@
 """Accounts of charge and time, against sums over every single sample."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stim import Dose, Program, Scale
 from stim.dose import Account
+
+QUICK = settings(max_examples=100, deadline=None, derandomize=True)
 
 SCALE = Scale(1000, 14, 8_000_000)
 RUNS = st.lists(
@@ -40,6 +42,7 @@ def phases_by_hand(samples):
     return phases
 
 
+@QUICK
 @given(RUNS, st.integers(1, 5), st.integers(0, 9))
 def test_sums_are_those_over_all_samples(runs, repeats, pause):
     program = program_of(runs)
@@ -52,6 +55,7 @@ def test_sums_are_those_over_all_samples(runs, repeats, pause):
     assert account.running_charge == np.abs(samples.cumsum()).max()
 
 
+@QUICK
 @given(RUNS)
 def test_phases_are_those_of_the_samples(runs):
     program = program_of(runs)
@@ -118,6 +122,7 @@ def test_silence_does_nothing():
     assert account_of([(0, 5)], repeats=None) == Account(0, 0, 0, 0, 0, None, 0)
 
 
+@QUICK
 @given(st.lists(st.lists(st.integers(-8192, 8191), max_size=30), max_size=6))
 def test_a_dose_is_that_of_everything_that_was_posted(blocks):
     dose = Dose(SCALE.shift)

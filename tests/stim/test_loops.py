@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from circus_io.errors import SafetyError
 from stim import PulseFile, Train, Waveform, entrain
 from stim.loops import decode, encode
+
+QUICK = settings(max_examples=100, deadline=None, derandomize=True)
 
 
 def play(entries):
@@ -49,6 +51,7 @@ BLOCK = st.recursive(
 )
 
 
+@QUICK
 @given(BLOCK)
 def test_what_is_encoded_is_played_the_same(runs):
     amplitudes, durations = zip(*runs, strict=True)

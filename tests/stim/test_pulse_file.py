@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from circus_io.errors import SafetyError
 from stim import PulseFile, PulseFileAlternative, Waveform, decompress, entrain
+
+QUICK = settings(max_examples=100, deadline=None, derandomize=True)
 
 
 def test_the_defaults():
@@ -66,6 +68,7 @@ def test_what_is_no_train():
 # --------------------------------------------------------------------- unequal phases
 
 
+@QUICK
 @given(
     st.floats(0.3, 3),
     st.floats(0.01, 3),

@@ -102,6 +102,12 @@ def test_nothing_else_makes_a_checked_program():
         ),
         ({"max_on_time_s": 0.01}, None, {"repeats": 26}, "output for 0.0104 s"),
         (
+            {"max_net_charge_fc": 40_000, "max_running_charge_fc": 10**9},
+            [(2000, 20), (0, 9980)],
+            {"repeats": None},
+            "a phase without an end.* give a number of repeats",
+        ),
+        (
             {"max_on_time_s": 10, "allow_endless": True},
             None,
             {"repeats": 0},

@@ -4,11 +4,13 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from circus_io.errors import SafetyError
 from stim import Program, Scale, Waveform
+
+QUICK = settings(max_examples=100, deadline=None, derandomize=True)
 
 # 160 µA, 1.6 mA, 16 mA and 160 mA, each with converters of 13 to 16 bits
 VARIANTS = [
@@ -37,6 +39,7 @@ def balanced(draw):
     return scale, draw(st.permutations(runs))
 
 
+@QUICK
 @given(VARIANT, st.data())
 def test_amplitudes_are_off_by_half_a_step_at_most(scale, data):
     most = scale.most_counts * scale.resolution
@@ -79,6 +82,7 @@ def test_the_constants_of_the_variants_follow_from_their_steps():
         assert scale.most_counts == 8000
 
 
+@QUICK
 @given(balanced())
 def test_balanced_programs_leave_exactly_nothing(drawn):
     scale, runs = drawn

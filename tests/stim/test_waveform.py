@@ -4,11 +4,13 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from circus_io.errors import SafetyError
 from stim import Pulse, Waveform, compress, decompress
+
+QUICK = settings(max_examples=100, deadline=None, derandomize=True)
 
 # what an STG can do: ±160 mA in nA, on the 20 µs grid
 RUNS = st.lists(
@@ -23,6 +25,7 @@ def by_hand(runs, unit_us=20):
     return [amplitude for amplitude, count in runs for _ in range(count)]
 
 
+@QUICK
 @given(RUNS)
 def test_samples_are_the_runs_written_out(runs):
     waveform = Waveform.of([(amplitude, 20 * count) for amplitude, count in runs])
@@ -34,6 +37,7 @@ def test_samples_are_the_runs_written_out(runs):
     assert Waveform.from_samples(samples) == waveform
 
 
+@QUICK
 @given(RUNS, RUNS)
 def test_waveforms_are_equal_exactly_if_they_are_the_same_output(one, other):
     a, b = (Waveform.of([(v, 20 * n) for v, n in runs]) for runs in (one, other))
@@ -136,6 +140,7 @@ def test_a_hundred_thousand_programs_go_round(rate_in_hz, n_programs):
         begin, t_begin = end, t_end
 
 
+@QUICK
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
 def test_any_signal_goes_round(signal):
     assert decompress(*compress(signal)).tolist() == signal
@@ -198,6 +203,7 @@ def test_another_grid():
 AMPLITUDES = st.floats(-16, 16).filter(lambda x: abs(x) > 1e-3)
 
 
+@QUICK
 @given(
     AMPLITUDES,
     st.floats(0.02, 5),
