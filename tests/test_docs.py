@@ -52,6 +52,7 @@ SPIKEINTERFACE = DOCS / "how-to" / "use-with-spikeinterface.md"
 NEO = DOCS / "reference" / "formats-neo.md"
 ADD_A_FORMAT = DOCS / "how-to" / "add-a-file-format.md"
 LIVE = DOCS / "how-to" / "record-live.md"
+VIEW = DOCS / "how-to" / "watch-a-live-recording.md"
 MOVE_FROM_CREPE = DOCS / "how-to" / "move-from-crepe.md"
 MEAME_SERVER = DOCS / "how-to" / "use-the-meame-server.md"
 MEAME = DOCS / "reference" / "meame-protocol.md"
@@ -60,7 +61,7 @@ STIMULUS_FILES = DOCS / "reference" / "stimulus-files.md"
 STEPS_AGAIN = DOCS / "how-to" / "run-steps-again.md"
 # first-sort.md is run by tests/circus_cli/test_demo_command.py
 RUN = [README, FIRST_WRAPPER, *AFTER_README, STEPS_AGAIN, SPIKEINTERFACE, NEO]
-RUN += [ADD_A_FORMAT, LIVE, MEAME, MEAME_SERVER, MOVE_FROM_CREPE]
+RUN += [ADD_A_FORMAT, LIVE, VIEW, MEAME, MEAME_SERVER, MOVE_FROM_CREPE]
 RUN += [STIMULATION_SAFETY, STIMULUS_FILES]
 SHOWN = {"text", "console", "ini", "toml", "yaml"}
 KNOWN_LANGUAGES = {"bash", "python", *SHOWN}
@@ -199,6 +200,14 @@ def test_the_page_on_live_recording_runs(tmp_path):
     copies = open_recording(tmp_path / "copy_0.h5", stream_mode="multi-files")
     assert len(copies) == n_frames
     assert printed.rstrip().endswith("rec.h5: was whole")
+
+
+def test_the_page_on_the_view_runs(tmp_path, require):
+    require("bokeh", extra="view")
+    printed = run_page(VIEW, tmp_path)
+    assert len(printed) == 3
+    for text in printed:
+        assert re.search(r"http://[\w.-]+:\d+/", text)
 
 
 @pytest.mark.parametrize("page", [MEAME, MEAME_SERVER], ids=page_id)

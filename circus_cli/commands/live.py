@@ -14,10 +14,19 @@ from circus_cli.console import say, say_table, show, stderr
 from circus_cli.errors import UsageError
 from circus_cli.options import Debug, Quiet
 from circus_cli.source import Source as FileChoice
+from circus_cli.view import (
+    ViewAddress,
+    ViewHighPass,
+    ViewPort,
+    ViewTokenFile,
+    ViewWanted,
+    make_view,
+)
 
 if TYPE_CHECKING:
     from circus_live import Flow
     from circus_live.statistics import FlowStatistics
+    from circus_live.view import View
 
 __all__ = ["EXAMPLES", "live"]
 
@@ -27,6 +36,7 @@ Examples:
   circus live --source rec.mcd --service my_chain.py:Detector
   circus live --source 'synthetic?n_channels=60' --duration 10
   circus live --source rec.h5 --metrics 9100     counts for other programs, as JSON
+  circus live --source meame://127.0.0.1 --record rec.h5 --view
   circus live --selftest         how fast blocks reach a service on this machine
 """
 
@@ -85,6 +95,11 @@ def live(
             "takes a free one.",
         ),
     ] = None,
+    view: ViewWanted = False,
+    view_port: ViewPort = 5006,
+    view_address: ViewAddress = "127.0.0.1",
+    view_token_file: ViewTokenFile = None,
+    view_high_pass_hz: ViewHighPass = None,
     selftest: Annotated[
         bool,
         typer.Option("--selftest", help="Show a histogram of latencies, and stop."),
@@ -103,17 +118,10 @@ def live(
         return _self_test(duration_s or 5.0)
     if rotate_s is not None and record is None:
         raise UsageError("--rotate says when the file of --record changes; give both")
-    from circus_live import Flow
-
-    flow = Flow(_source(source))
-    for service in services or []:
-        flow.add(service, policy=policy)
-    if record is not None:
-        from circus_live.recorder import Recorder
-
-        flow.add(Recorder(record, rotate_s=rotate_s), after="source")
-    if not services and record is None:
-        flow.add(_nothing, name="nobody", policy="drop_oldest")
+    shown = None
+    if view:
+        shown = make_view(view_port, view_address, view_token_file, view_high_pass_hz)
+    flow = _flow(source, services or [], policy, record, rotate_s, shown)
     try:
         with _metrics(flow, metrics_port) as metrics:
             _run(flow, metrics, duration_s, quiet)
@@ -121,6 +129,31 @@ def live(
         if flow.pids:
             _say_end(flow, record, quiet)
     return 0
+
+
+def _flow(
+    source: str,
+    services: list[str],
+    policy: str,
+    record: Path | None,
+    rotate_s: float | None,
+    view: View | None,
+) -> Flow:
+    """Return the flow that was asked for."""
+    from circus_live import Flow
+
+    flow = Flow(_source(source))
+    for service in services:
+        flow.add(service, policy=policy)
+    if record is not None:
+        from circus_live.recorder import Recorder
+
+        flow.add(Recorder(record, rotate_s=rotate_s), after="source")
+    if view is not None:
+        flow.add(view, after="source")
+    if not (services or record or view):
+        flow.add(_nothing, name="nobody", policy="drop_oldest")
+    return flow
 
 
 def _nothing(block: Any) -> None:
@@ -204,7 +237,9 @@ class _StatusLine:
             self._console.file.write("\n")
 
     def _text(self, statistics: FlowStatistics) -> str:
-        links = [link.counts for link in statistics.links]
+        # a view is late by itself, and may drop: nobody else has less for it
+        known = [link for link in statistics.links if link.receiver != "view"]
+        links = [link.counts for link in known or statistics.links]
         passed_s = (statistics.host_time_ns - self._last_ns) * 1e-9
         rate = (statistics.n_frames - self._n_frames) / passed_s
         lag_s = max(c.pending_frames for c in links) / self._info.sampling_rate
@@ -213,7 +248,8 @@ class _StatusLine:
             f"{self.elapsed_s:.1f} s  {self._info.n_channels} channels  "
             f"{rate:,.0f} of {self._info.sampling_rate:,.0f} Hz  "
             f"lag {lag_s * 1000:.1f} ms  "
-            f"dropped {statistics.dropped_frames}  gaps {statistics.gap_frames}  "
+            f"dropped {sum(c.dropped_frames for c in links)}  "
+            f"gaps {statistics.gap_frames}  "
             f"fill {max(c.fill for c in links):.0%}  "
             f"latency p50 {last.latency_ms(50):.2f} p99 {last.latency_ms(99):.2f} ms"
         )

@@ -223,6 +223,17 @@ def test_live_flow():
     assert len(re.findall(rf"p50 {NUMBER}  p99 {NUMBER}", text)) == 7
 
 
+def test_live_view():
+    text = run("live_view.py", "--quick")
+    assert_states_the_machine(text)
+    lost = re.findall(r"^ +\w+ +lost (\d+) of (\d+) frames, ", text, re.MULTILINE)
+    n_rows = 2 if "not measured" in text else 3
+    assert [n_lost for n_lost, _ in lost] == ["0"] * 2 * n_rows
+    assert all(int(n_frames) > 50_000 for _, n_frames in lost)
+    assert len(re.findall(r"core of .*view [\d.]+%", text)) == n_rows - 1
+    assert len(re.findall(rf"browser +{NUMBER} frames/s", text)) == n_rows - 2
+
+
 def test_live_kills():
     text = run("live_kills.py", "--trials", 5, "--seed", 7)
     assert_states_the_machine(text)
