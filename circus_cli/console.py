@@ -49,7 +49,7 @@ __all__ = [
 ]
 
 LOGGERS = tuple(
-    logging.getLogger(name) for name in ("circus_io", "sorting", "circus_live")
+    logging.getLogger(name) for name in ("circus_io", "sorting", "stim", "circus_live")
 )
 PLAIN_WIDTH = 10_000  # no wrapping where the reader may be a program
 PLAIN_LINE_S = 10.0  # a plain progress line at least so far from the one before

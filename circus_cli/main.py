@@ -31,6 +31,8 @@ from circus_cli.commands.params import EXAMPLES as PARAMS_EXAMPLES
 from circus_cli.commands.params import params
 from circus_cli.commands.recover import EXAMPLES as RECOVER_EXAMPLES
 from circus_cli.commands.recover import recover
+from circus_cli.commands.sample import EXAMPLES as SAMPLE_EXAMPLES
+from circus_cli.commands.sample import sample
 from circus_cli.commands.sort import EXAMPLES as SORT_EXAMPLES
 from circus_cli.commands.sort import sort
 from circus_cli.commands.stim import EXAMPLES as STIM_EXAMPLES
@@ -68,6 +70,7 @@ COMMANDS = {
     "demo": (demo, DEMO_EXAMPLES),
     "live": (live, LIVE_EXAMPLES),
     "recover": (recover, RECOVER_EXAMPLES),
+    "sample": (sample, SAMPLE_EXAMPLES),
     "meame-server": (meame_server, MEAME_SERVER_EXAMPLES),
     "stim": (stim, STIM_EXAMPLES),
 }

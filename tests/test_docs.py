@@ -29,6 +29,8 @@ from circus_io.synthetic import SyntheticRecording, read_ground_truth
 from circus_live.meame_server import Faults
 from circus_live.speaker import DspFunction
 from sorting import load_result
+from stim.sampling.designs import DESIGNS
+from stim.sampling.store_layout import batch_dtype
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 DOCS = CHECKOUT / "docs"
@@ -58,11 +60,13 @@ MEAME_SERVER = DOCS / "how-to" / "use-the-meame-server.md"
 MEAME = DOCS / "reference" / "meame-protocol.md"
 STIMULATION_SAFETY = DOCS / "explanation" / "stimulation-safety.md"
 STIMULUS_FILES = DOCS / "reference" / "stimulus-files.md"
+SAMPLING = DOCS / "how-to" / "characterise-electrodes.md"
+SAMPLING_FILES = DOCS / "reference" / "sampling-files.md"
 STEPS_AGAIN = DOCS / "how-to" / "run-steps-again.md"
 # first-sort.md is run by tests/circus_cli/test_demo_command.py
 RUN = [README, FIRST_WRAPPER, *AFTER_README, STEPS_AGAIN, SPIKEINTERFACE, NEO]
 RUN += [ADD_A_FORMAT, LIVE, VIEW, MEAME, MEAME_SERVER, MOVE_FROM_CREPE]
-RUN += [STIMULATION_SAFETY, STIMULUS_FILES]
+RUN += [STIMULATION_SAFETY, STIMULUS_FILES, SAMPLING, SAMPLING_FILES]
 SHOWN = {"text", "console", "ini", "toml", "yaml"}
 KNOWN_LANGUAGES = {"bash", "python", *SHOWN}
 
@@ -208,6 +212,11 @@ def test_the_page_on_the_view_runs(tmp_path, require):
     assert len(printed) == 3
     for text in printed:
         assert re.search(r"http://[\w.-]+:\d+/", text)
+
+
+def test_the_pages_on_sampling_run(tmp_path):
+    assert run_page(SAMPLING, tmp_path)
+    run_page(SAMPLING_FILES, tmp_path)
 
 
 @pytest.mark.parametrize("page", [MEAME, MEAME_SERVER], ids=page_id)
@@ -525,6 +534,25 @@ def test_the_functions_of_the_dsp_are_those_of_the_code():
     assert {row[1].strip("`"): int(row[0]) for row in rows} == {
         function.name: int(function) for function in DspFunction
     }
+
+
+def test_the_rows_of_batches_are_those_of_the_code():
+    rows = table_rows(SAMPLING_FILES, "### Rows of batches")
+    kinds = {"i": "int64", "u": "uint", "S": "text", "f": "float64, k"}
+    for (field, kind, _), name in zip(rows, batch_dtype(2).names, strict=True):
+        assert field == f"`{name}`"
+        assert kind.startswith(kinds[batch_dtype(2)[name].base.kind])
+
+
+def test_the_designs_are_those_of_the_code():
+    rows = table_rows(SAMPLING, "## Designs")
+    assert [row[0].strip("`") for row in rows] == list(DESIGNS)
+    for kind, _, own in rows:
+        design = DESIGNS[kind.strip("`")]
+        own = set(re.findall(r"`(\w+)`", own)) - {"sine"}
+        common = set(DESIGNS["sine"].__mro__[1].parameters())
+        expected = set(design.parameters()) - common
+        assert own == (set() if kind == "`sawtooth`" else expected), kind
 
 
 def test_the_labels_of_channels_are_those_of_the_code():

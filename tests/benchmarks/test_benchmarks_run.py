@@ -64,6 +64,21 @@ def test_reading_formats():
         assert 0 < peak < 10 * chunk
 
 
+def test_the_record_of_samples_beside_text():
+    text = run("sampling_store.py", "--quick")
+    assert_states_the_machine(text)
+    row = rf"(\d+) +({NUMBER}) +({NUMBER}) +({NUMBER})$"
+    rows = re.findall(rf"^(text|record) +{row}", text, re.MULTILINE)
+    assert [(name, n) for name, n, *_ in rows] == [
+        ("text", "40000"),
+        ("record", "40000"),
+        ("record", "400000"),
+    ]
+    size = float(re.search(rf"size ({NUMBER})$", text, re.MULTILINE)[1])
+    assert size == pytest.approx(float(rows[0][4]) / float(rows[1][4]), rel=0.1)
+    assert size > 4  # does not depend on the machine
+
+
 def test_a_stream_of_meame_loses_nothing():
     text = run("meame_stream.py", "--quick")
     (row,) = [line.split() for line in text.splitlines() if "10000/100" in line]

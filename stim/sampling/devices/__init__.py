@@ -1,0 +1,1 @@
+"""Devices that are sampled: simulated, a stimulator with a recorder, NI-DAQmx."""

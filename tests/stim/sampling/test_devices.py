@@ -1,0 +1,415 @@
+"""Devices: their answers against closed forms, and what their safe state is."""
+
+import importlib.util
+import subprocess
+import sys
+import types
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from circus_io import open_recording
+from circus_io.errors import DeviceError, ParameterError, SafetyError
+from stim import SafetyLimits, Scale, Stimulator, Waveform
+from stim.sampling.characterisation import Characterisation
+from stim.sampling.designs import make_design
+from stim.sampling.device import SamplingDevice, Wave
+from stim.sampling.devices.daqmx import DaqmxDevice
+from stim.sampling.devices.recorded_stimulator import RecordedStimulator, as_waveform
+from stim.sampling.devices.simulated import SimulatedDevice
+from stim.sampling.limits import DriveLimits
+from stim.sampling.opening import open_device
+from stim.sampling.store import SampleStore
+
+LIMITS = DriveLimits((-1.0, -1.0), (1.0, 1.0), float("inf"))
+
+
+# ----------------------------------------------------------------- the simulated device
+
+
+def test_a_step_is_answered_by_an_exponential_through_tanh():
+    device = SimulatedDevice(LIMITS, 1, tau_s=0.02, saturation_na=1e9)
+    wave = np.zeros((100, 2))
+    wave[:, 0] = 0.5
+    got = device.run(Wave(wave, 1000.0)).values[:, 0]
+    # the low pass after n samples has come to 1 - exp(-n / (rate tau))
+    reached = 0.5 * (1 - np.exp(-np.arange(1, 101) / 20))
+    expected = 100 * np.tanh(device.weights[0, 0] * reached)
+    np.testing.assert_allclose(got, expected, atol=1e-10)
+
+
+def test_amplifiers_saturate_and_add_noise():
+    device = SimulatedDevice(LIMITS, 2, tau_s=0, saturation_na=30.0, noise_na=1.0)
+    wave = np.zeros((5000, 2))
+    noise = device.run(Wave(wave, 1000.0)).values
+    assert noise.std() == pytest.approx(1.0, rel=0.05)
+    assert abs(np.corrcoef(noise.T)[0, 1]) < 0.05
+    wave[:] = np.sin(np.arange(5000))[:, np.newaxis]
+    answers = device.run(Wave(wave, 1000.0)).values
+    assert np.abs(answers).max() == 30.0
+    quiet = SimulatedDevice(LIMITS, 2, tau_s=0, saturation_na=30.0)
+    same = SimulatedDevice(LIMITS, 2, tau_s=0, saturation_na=30.0)
+    one, other = (d.run(Wave(wave, 1000.0)).values for d in (quiet, same))
+    np.testing.assert_array_equal(one, other)
+
+
+def test_it_refuses_what_is_beyond_its_limits():
+    device = SimulatedDevice(LIMITS)
+    with pytest.raises(SafetyError):
+        device.run(Wave(np.full((5, 2), 1.5), 100.0))
+    assert isinstance(device, SamplingDevice)
+
+
+def test_devices_of_configurations(configs):
+    from stim.sampling.configs import SamplingConfig
+
+    config = SamplingConfig.of(configs)
+    device = open_device(configs["driver"], config)
+    assert device.limits() == config.limits
+    assert device.facts["amplification"] == [28.5, 39.5]
+    with pytest.raises(ParameterError, match="choose from cdaq_to_cdaq"):
+        open_device({"instrument_type": "oscilloscope"}, config)
+
+
+# ------------------------------------------------------------- stimulator and recording
+
+RATE_HZ = 10_000
+ALLOWED = SafetyLimits(
+    max_amplitude=500_000, max_phase_us=5000, min_period_us=1000, unit="uV"
+)
+
+
+class Looped(Stimulator):
+    """Its outputs lead into a file, one channel for each, through a gain of 1/1000."""
+
+    n_outputs = 2
+
+    def __init__(self, path, limits=ALLOWED):
+        super().__init__(limits)
+        self.samples = np.memmap(path, "<i2", "r+").reshape(-1, 2)
+        self.signals, self.frame, self.heard = {}, 500, []
+
+    def _connect(self):
+        pass
+
+    def _disconnect(self):
+        pass
+
+    def _quantize(self, output, waveform):
+        return Scale(1000, 14, 8_000_000, "uV").quantize(waveform)
+
+    def _set_signal(self, output, checked, electrodes):
+        self.signals[output] = program = checked.program
+        assert checked.period_us > program.durations_us.sum()
+
+    def _start(self):
+        self.heard.append("start")
+        for output, program in self.signals.items():
+            n_frames = program.durations_us * RATE_HZ // 1_000_000
+            frames = np.repeat(program.counts, n_frames)
+            self.samples[self.frame : self.frame + len(frames), output] = frames
+
+    def _stop(self):
+        self.heard.append("stop")
+        self.signals.clear()
+        self.frame += 2500
+
+
+@pytest.fixture
+def looped(tmp_path):
+    path = tmp_path / "loop.dat"
+    np.zeros((20_000, 2), "<i2").tofile(path)
+    with (
+        Looped(path) as stimulator,
+        open_recording(
+            path,
+            "raw_binary",
+            data_dtype="int16",
+            sampling_rate=RATE_HZ,
+            nb_channels=2,
+            gain=1.0,
+        ) as recording,
+    ):
+        yield stimulator, recording
+
+
+def recruitment(n_electrodes=2, **changes):
+    settings = {
+        "kind": "recruitment",
+        "rate_hz": 5000,
+        "batch_s": 0.1,
+        "n_batches": 4,
+        "n_electrodes": n_electrodes,
+        "n_amplitudes": 5,
+        "phase_s": 0.0008,
+        "gap_s": 0.0002,
+        "period_s": 0.02,
+        "amplitude": 0.4,
+        "seed": 3,
+    }
+    return make_design(settings | changes)
+
+
+def test_a_stimulator_drives_and_a_recording_answers(looped, tmp_path):
+    stimulator, recording = looped
+    device = RecordedStimulator(stimulator, recording, lambda: stimulator.frame)
+    assert isinstance(device, SamplingDevice)
+    run = Characterisation(
+        device=device,
+        design=recruitment(),
+        limits=DriveLimits((-0.5, -0.5), (0.5, 0.5), float("inf")),
+    )
+    run.record(tmp_path / "run")
+    assert stimulator.heard.count("start") == 4
+    assert stimulator.heard[-1] == "stop"
+    with SampleStore(tmp_path / "run") as store:
+        assert store.info["units"] == {"inputs": "V", "outputs": "uV"}
+        assert store.batches["driver"].tolist() == [b"Looped unknown"] * 4
+        starts = store.batches["sample_index"].tolist()
+        assert np.diff(starts).min() >= 2500
+        for index in range(4):
+            inputs, outputs = store.batch(index)
+            # 1 V is 1000 counts; the mean of two frames for each sample
+            np.testing.assert_allclose(outputs, inputs * 1000, atol=0.01)
+            assert np.abs(outputs).max() == pytest.approx(400)
+            raw = np.asarray(stimulator.samples[starts[index] : starts[index] + 1000])
+            assert raw.any()
+
+
+def test_what_leaves_a_charge_is_refused_by_the_stimulator(looped, tmp_path):
+    stimulator, recording = looped
+    device = RecordedStimulator(stimulator, recording, lambda: stimulator.frame)
+    sine = make_design(
+        {
+            "kind": "sine",
+            "rate_hz": 5000,
+            "batch_s": 0.01,
+            "n_batches": 1,
+            "n_electrodes": 2,
+            "amplitude": 0.1,
+            "phase": 1.0,
+            "offset": 0.0,
+        }
+    )
+    run = Characterisation(device=device, design=sine, limits=device.limits())
+    with pytest.raises(SafetyError):
+        run.record(tmp_path / "run")
+    assert "start" not in stimulator.heard
+
+
+def test_a_recording_that_ends_too_early(looped):
+    stimulator, recording = looped
+    device = RecordedStimulator(stimulator, recording, lambda: 19_999)
+    with pytest.raises(DeviceError, match="recording ends at frame 20000"):
+        device.run(Wave(np.zeros((50, 2)), 5000.0))
+    refreshed = []
+
+    def refresh():
+        refreshed.append(1)
+        device.frame_now = None
+        if len(refreshed) > 2:
+            device.recording = recording
+            raise ZeroDivisionError
+        return recording
+
+    device = RecordedStimulator(stimulator, recording, lambda: 19_999, refresh=refresh)
+    with pytest.raises(ZeroDivisionError):
+        device.run(Wave(np.zeros((50, 2)), 5000.0))
+    device = RecordedStimulator(stimulator, recording, lambda: 0)
+    with pytest.raises(ParameterError, match="less than the 20000 Hz"):
+        device.run(Wave(np.zeros((50, 2)), 20_000.0))
+    with pytest.raises(ParameterError, match="electrodes of 1 outputs"):
+        RecordedStimulator(stimulator, recording, int, electrodes=[[11]])
+
+
+def test_waves_become_waveforms_of_whole_numbers():
+    values = np.array([0, 0, 1e-4, 1e-4, -2e-4, 0, 0.5, 0])
+    runs = [(0, 200), (100, 200), (-200, 100), (0, 100), (500_000, 100), (0, 100)]
+    assert as_waveform(values, 10_000, "uV") == Waveform.of(runs, "uV")
+    assert as_waveform(np.zeros(5), 10_000, "uV") is None
+    assert as_waveform(np.array([1e-6]), 50_000, "nA") == Waveform.of([(1000, 20)])
+    with pytest.raises(SafetyError, match="µs"):
+        as_waveform(values, 3000, "uV")
+    with pytest.raises(ParameterError, match="whole number of Hz"):
+        as_waveform(values, 0.5, "uV")
+
+
+# ----------------------------------------------------------------------------- NI-DAQmx
+
+
+class FakeError(Exception):
+    """The base of the errors of the library."""
+
+
+class FakeTask:
+    """Loops outputs back to inputs, with the names and arguments of the library.
+
+    Each output sample is seen by as many inputs as the inputs are faster.
+    """
+
+    played = ()
+    stops_after = None
+    log: ClassVar[list] = []
+
+    def __init__(self):
+        self.names, self.values = [], None
+        for name in ("ai_channels", "ao_channels", "timing"):
+            setattr(self, name, self)
+        self.triggers = types.SimpleNamespace(start_trigger=self)
+        self.out_stream = types.SimpleNamespace(total_samp_per_chan_generated=0)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        FakeTask.log.append(("close", self.names[0].rstrip("0123456789")))
+
+    def add_ao_voltage_chan(self, physical_channel, min_val, max_val):
+        self.names.append(physical_channel)
+
+    def add_ai_voltage_chan(self, physical_channel, min_val, max_val):
+        self.names.append(physical_channel)
+
+    def cfg_samp_clk_timing(self, rate, sample_mode, samps_per_chan):
+        self.rate, self.n_samples = rate, samps_per_chan
+        assert samps_per_chan >= 2  # as the driver wants it
+
+    def cfg_dig_edge_start_trig(self, trigger_source):
+        self.trigger = trigger_source
+
+    def write(self, data, auto_start):
+        assert not auto_start
+        self.values = np.atleast_2d(data)
+        assert self.values.shape == (len(self.names), self.n_samples)
+
+    def start(self):
+        FakeTask.log.append(("start", self.names[0].rstrip("0123456789")))
+        if self.values is not None:
+            n_done = self.n_samples
+            if FakeTask.stops_after:
+                n_done, FakeTask.stops_after = FakeTask.stops_after, None
+                self.fails = True
+            self.out_stream.total_samp_per_chan_generated = n_done
+            FakeTask.played = (*FakeTask.played, self.values[:, :n_done])
+
+    def is_task_done(self):
+        if getattr(self, "fails", False):
+            raise FakeError("the chassis is gone")
+        return True
+
+    def read(self, number_of_samples_per_channel, timeout):
+        last = FakeTask.played[-1]
+        ratio = number_of_samples_per_channel // last.shape[1]
+        ripple = np.resize([0.01, -0.01], number_of_samples_per_channel)
+        values = np.repeat(last[: len(self.names)], ratio, axis=1) + ripple
+        return values.tolist() if len(values) > 1 else values[0].tolist()
+
+
+@pytest.fixture
+def nidaqmx(monkeypatch):
+    """A stand-in: the driver of the vendor, and hardware, are nowhere to be had."""
+    FakeTask.played, FakeTask.log, FakeTask.stops_after = (), [], None
+    local = types.SimpleNamespace(
+        driver_version=types.SimpleNamespace(major_version=24, minor_version=5)
+    )
+    library = types.ModuleType("nidaqmx")
+    library.Task = FakeTask
+    library.constants = types.SimpleNamespace(
+        AcquisitionType=types.SimpleNamespace(FINITE="finite")
+    )
+    library.errors = types.SimpleNamespace(Error=FakeError)
+    library.system = types.SimpleNamespace(
+        System=types.SimpleNamespace(local=lambda: local)
+    )
+    for name in ("constants", "errors", "system"):
+        monkeypatch.setitem(sys.modules, f"nidaqmx.{name}", getattr(library, name))
+    monkeypatch.setitem(sys.modules, "nidaqmx", library)
+    return library
+
+
+def daqmx(**changes):
+    settings = {"amplification": [10.0], "readout_rate_hz": 1000, "is_inverting": True}
+    limits = DriveLimits((-1.0,) * 2, (1.0,) * 2, 20.0)
+    return DaqmxDevice(
+        ["Dev1/ao0", "Dev1/ao1"], ["Dev1/ai3"], limits, **settings | changes
+    )
+
+
+def test_inputs_wait_for_the_outputs_and_are_averaged(nidaqmx):
+    device = daqmx()
+    assert isinstance(device, SamplingDevice)
+    wave = np.sin(np.arange(200) / 50)[:, np.newaxis] * [0.5, 0.2]
+    wave = np.concatenate(
+        [np.linspace([0, 0], wave[0], 3), wave, np.linspace(wave[-1], [0, 0], 20)]
+    )
+    response = device.run(Wave(wave, 100.0))
+    np.testing.assert_allclose(response.values[:, 0], -10 * wave[:, 0], atol=1e-12)
+    starts = [what for what in FakeTask.log if what[0] == "start"]
+    assert starts == [("start", "Dev1/ai"), ("start", "Dev1/ao")]
+    assert device.facts["version"] == "24.5"
+    device.safe_state()  # it ended at 0: there is nothing to do
+    assert len(FakeTask.played) == 1
+    with pytest.raises(ParameterError, match="a multiple of the 300 Hz"):
+        device.run(Wave(wave / 30, 300.0))
+
+
+def test_a_driver_that_fails_is_brought_down_from_where_it_was(nidaqmx):
+    device, wave = daqmx(), np.linspace([0, 0], [0.9, -0.4], 100)
+    wave = np.concatenate([wave, wave[::-1]])
+    FakeTask.stops_after = 100
+    with pytest.raises(DeviceError, match="the chassis is gone"):
+        device.run(Wave(wave, 100.0))
+    assert FakeTask.log[-2:] == [("close", "Dev1/ao"), ("close", "Dev1/ai")]
+    device.safe_state()
+    down = FakeTask.played[-1].T
+    np.testing.assert_allclose(down[-1], [0, 0])
+    whole = np.concatenate([wave[99:100], down])
+    assert np.abs(np.diff(whole, axis=0)).max() * 100 <= 20.0001
+    assert not device._output.any()
+
+
+def test_a_documented_driver_table(nidaqmx):
+    driver = {
+        "instrument_type": "cdaq_to_cdaq",
+        "amplification": [39.5],
+        "instruments_setup": {
+            "activation_instrument": "cDAQ1Mod3",
+            "activation_channels": [8, 10, 13],
+            "activation_channel_mask": [1, 0, 1],
+            "readout_instrument": "cDAQ1Mod4",
+            "readout_channels": [4],
+            "readout_sampling_frequency": 1000,
+        },
+    }
+    device = DaqmxDevice.of_driver(driver, LIMITS, 100.0)
+    assert device._outputs == ["cDAQ1Mod3/ao8", "cDAQ1Mod3/ao13"]
+    assert device._inputs == ["cDAQ1Mod4/ai4"]
+
+
+def test_without_the_library_the_extra_is_named():
+    code = (
+        "import sys; sys.modules['nidaqmx'] = None\n"
+        "from stim.sampling.devices.daqmx import DaqmxDevice\n"
+        "from stim.sampling.limits import DriveLimits\n"
+        "DaqmxDevice(['Dev1/ao0'], ['Dev1/ai0'], DriveLimits((-1,), (1,), 1))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "pip install 'circus-toolkit[nidaqmx]'" in done.stderr
+
+
+@pytest.mark.skipif(importlib.util.find_spec("nidaqmx") is None, reason="needs nidaqmx")
+def test_the_stand_in_has_the_arguments_of_the_library():
+    import inspect
+
+    import nidaqmx
+
+    for name in ("write", "read", "start", "is_task_done", "close"):
+        real = inspect.signature(getattr(nidaqmx.Task, name)).parameters
+        ours = inspect.signature(getattr(FakeTask, name)).parameters
+        assert set(ours) <= set(real), name
+    with pytest.raises(DeviceError, match="NI-DAQmx"):
+        daqmx()
