@@ -20,6 +20,7 @@
     │   ├── DeviceRefusedError (ValueError)      it refuses a value, or cannot do it
     │   ├── DeviceRemovedError                   it was unplugged
     │   ├── DeviceTimeoutError (TimeoutError)    it does not answer in time
+    │   ├── StimulatorStateError (RuntimeError)  started twice, or not at all
     │   └── UnderrunError (BufferError)          samples came too late to be put out
     ├── SafetyError (ValueError)             a stimulus beyond what is allowed
     ├── ResultError (ValueError)             a result file is absent, foreign or partial
@@ -69,6 +70,7 @@ __all__ = [
     "ServiceError",
     "SourceError",
     "StepError",
+    "StimulatorStateError",
     "StreamError",
     "StreamStalledError",
     "UnderrunError",
@@ -149,6 +151,10 @@ class DeviceRemovedError(DeviceError):
 
 class DeviceTimeoutError(DeviceError, TimeoutError):
     """A device does not answer within the time of its driver."""
+
+
+class StimulatorStateError(DeviceError, RuntimeError):
+    """A stimulator cannot do this now: it is running, or not, or closed."""
 
 
 class UnderrunError(DeviceError, BufferError):

@@ -11,16 +11,19 @@ if TYPE_CHECKING:
     from stim.dat_file import DatFile, read_dat, write_dat
     from stim.dose import Dose
     from stim.limits_file import read_limits
+    from stim.opening import open_stimulator
     from stim.program import Program
     from stim.pulse import Phase, Pulse
     from stim.pulse_file import PulseFile, PulseFileAlternative, entrain
     from stim.safety import CheckedProgram, SafetyLimits
     from stim.scale import Scale
+    from stim.stg.stg4000 import STG4000
     from stim.stimulator import Stimulator
     from stim.train import Train
     from stim.waveform import Waveform, compress, decompress
 
 __all__ = [
+    "STG4000",
     "CheckedProgram",
     "DatFile",
     "Dose",
@@ -37,6 +40,7 @@ __all__ = [
     "compress",
     "decompress",
     "entrain",
+    "open_stimulator",
     "read_dat",
     "read_limits",
     "write_dat",
@@ -52,6 +56,7 @@ _HOMES = {
     "PulseFile": "stim.pulse_file",
     "PulseFileAlternative": "stim.pulse_file",
     "SafetyLimits": "stim.safety",
+    "STG4000": "stim.stg.stg4000",
     "Scale": "stim.scale",
     "Stimulator": "stim.stimulator",
     "Train": "stim.train",
@@ -59,6 +64,7 @@ _HOMES = {
     "compress": "stim.waveform",
     "decompress": "stim.waveform",
     "entrain": "stim.pulse_file",
+    "open_stimulator": "stim.opening",
     "read_dat": "stim.dat_file",
     "read_limits": "stim.limits_file",
     "write_dat": "stim.dat_file",

@@ -1,0 +1,102 @@
+"""`Connection`: one device, in one of its modes at a time.
+
+It is opened once and stays open. Streaming needs another object of the assembly than
+downloads do, so going from one mode to the other is a new connection.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from circus_io.errors import DeviceError
+from stim.dose import Dose
+from stim.stg.download_gate import DownloadGate
+from stim.stg.limits import LimitSet
+from stim.stg.port import Bus, DeviceEntry, DeviceFacts
+from stim.stg.streaming_gate import StreamingGate
+
+__all__ = ["Connection"]
+
+
+class Connection:
+    """Opens the gates of a device.
+
+    Parameters
+    ----------
+    bus : Bus
+    serial_number : str, optional
+        The only device, if it is left out.
+    limits : LimitSet
+
+    Attributes
+    ----------
+    facts : DeviceFacts
+    modes : list of str
+        ``'current'`` or ``'voltage'`` of each channel.
+    """
+
+    def __init__(self, bus: Bus, serial_number: str | None, limits: LimitSet) -> None:
+        self.bus, self.clock, self.limits = bus, bus.clock, limits
+        port = bus.open_download(serial_number)
+        self.facts: DeviceFacts = port.facts()
+        self.modes = ["current"] * self.facts.n_channels
+        self._gate: DownloadGate | StreamingGate | None = self._download_gate(port)
+        self._unwatch = bus.watch(_nothing, self._removed)
+
+    @property
+    def gate(self) -> DownloadGate | StreamingGate | None:
+        """The one that is open."""
+        gate = self._gate
+        return gate if gate is not None and gate.is_open else None
+
+    def _download_gate(self, port: object) -> DownloadGate:
+        return DownloadGate(port, self.facts, self.limits, self.clock)
+
+    def downloads(self) -> DownloadGate:
+        """Return the gate of the download mode; opened again after streaming."""
+        if not isinstance(self.gate, DownloadGate):
+            self._let_go()
+            gate = self._download_gate(self.bus.open_download(self.facts.serial_number))
+            gate.modes = list(self.modes)
+            self._gate = gate
+        return self._gate
+
+    def streaming(
+        self,
+        ring_frames: int,
+        doses: list[Dose],
+        on_error: Callable[[], None] | None = None,
+    ) -> StreamingGate:
+        """Return a new gate of the streaming mode, with empty rings."""
+        self._let_go()
+        port = self.bus.open_streaming(
+            ring_frames, self.facts.serial_number, on_error=on_error
+        )
+        gate = StreamingGate(port, self.facts, self.limits, ring_frames, doses)
+        self._gate = gate  # whatever fails from here on, it can be stopped
+        for channel, mode in enumerate(self.modes):
+            gate.set_mode(channel, mode)
+        return gate
+
+    def close(self) -> None:
+        """Let go of the device; a second call does nothing."""
+        self._unwatch()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        gate, self._gate = self.gate, None
+        if gate is not None:
+            with suppress(DeviceError):  # it may have been unplugged
+                if gate.was_used:
+                    gate.send_stop()
+            gate.disconnect()
+
+    def _removed(self, entry: DeviceEntry) -> None:
+        if entry.serial_number == self.facts.serial_number:
+            gate, self._gate = self._gate, None
+            if gate is not None:
+                with suppress(Exception):  # there is nothing to let go of
+                    gate.disconnect()
+
+
+def _nothing(_: object) -> None:
+    """Do nothing."""

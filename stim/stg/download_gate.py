@@ -1,0 +1,274 @@
+"""`DownloadGate`: programs on their way into the memory, and their starts."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from circus_io.errors import SafetyError, StimulatorStateError
+from stim.safety import CheckedProgram
+from stim.stg.gate import Gate, bits_of
+from stim.stg.limits import MODES, LimitSet
+from stim.stg.port import Clock, DeviceFacts
+
+__all__ = ["DownloadGate"]
+
+
+class DownloadGate(Gate):
+    """The download mode: what is stored, who starts it, and how often.
+
+    Parameters
+    ----------
+    port : DownloadPort
+    facts : DeviceFacts
+    limits : LimitSet
+    clock : Clock
+
+    Notes
+    -----
+    What an earlier program left in the device was checked by nobody here: it is stopped
+    and forgotten before anything else is stored or started.
+    """
+
+    def __init__(
+        self, port: Any, facts: DeviceFacts, limits: LimitSet, clock: Clock
+    ) -> None:
+        super().__init__(port, facts, limits)
+        self._clock = clock
+        self._programs: dict[int, CheckedProgram] = {}
+        self._maps: tuple[list[int], list[int], list[int]] = ([], [], [])
+        self._started_s: dict[int, float] = {}
+        self._on_us: dict[int, int] = {}
+        self._is_clean = False
+
+    @property
+    def was_used(self) -> bool:
+        """Whether this gate may have made the device do something."""
+        return self._is_clean
+
+    @property
+    def programs(self) -> dict[int, CheckedProgram]:
+        """What is stored, by channel."""
+        return dict(self._programs)
+
+    @property
+    def maps(self) -> tuple[list[int], list[int], list[int]]:
+        """Channels and sync-outs of each trigger, and its repeats; 0 is for ever."""
+        return self._maps
+
+    def clean(self) -> None:
+        """Forget what others have stored; once."""
+        if not self._is_clean:
+            self.send_stop()
+            for channel in range(self.facts.n_channels):
+                self._port.clear_channel(channel)
+            self._is_clean = True
+
+    def set_mode(self, channel: int, mode: str) -> None:
+        """Let a channel put out currents or voltages; what it had is forgotten."""
+        if self.modes[channel] != mode and channel in self._programs:
+            self.forget(channel)
+        super().set_mode(channel, mode)
+
+    def forget(self, channel: int) -> None:
+        """Let a channel play nothing."""
+        self._stop_those_of(channel)
+        self._programs.pop(channel, None)
+        self._port.clear_channel(channel)
+
+    # ----------------------------------------------------------------------- downloads
+
+    def send(
+        self,
+        channel: int,
+        checked: CheckedProgram,
+        entries: tuple[Sequence[int], Sequence[int]],
+        syncout: tuple[Sequence[int], Sequence[int]] | None,
+    ) -> None:
+        """Store a program; triggers that play this channel are stopped.
+
+        Parameters
+        ----------
+        channel : int
+        checked : CheckedProgram
+        entries : pair of sequences of int
+            Amplitudes and durations (µs) that say the same, perhaps with loops.
+        syncout : pair of sequences of int, optional
+            Bit patterns and durations of the sync-out.
+
+        Raises
+        ------
+        SafetyError
+            It is not checked for this channel, or not for as often as it would be
+            played.
+        """
+        self._check_made(channel, checked)
+        self.clean()
+        with_it = self._programs | {channel: checked}
+        for trigger in self._triggers_of(channel):
+            self._check_trigger(trigger, with_it, *self._maps)
+        self._stop_those_of(channel)
+        mode = self.modes[channel]
+        self._port.set_mode(mode, channel)
+        self._port.send_data(channel, *entries, mode)
+        if syncout is not None:
+            self._port.send_data(channel, *syncout, "syncout")
+        self._programs[channel] = checked
+
+    def map_triggers(
+        self,
+        channel_maps: Sequence[int],
+        syncout_maps: Sequence[int],
+        repeats: Sequence[int],
+    ) -> None:
+        """Say what each trigger plays, and how often.
+
+        Raises
+        ------
+        SafetyError
+            What is stored may not be played as often.
+        """
+        maps = list(channel_maps), list(syncout_maps), list(repeats)
+        self.clean()
+        for trigger in range(len(channel_maps)):
+            self._check_trigger(trigger, self._programs, *maps)
+        self._port.setup_trigger(*maps)
+        self._maps = maps
+
+    def _check_trigger(
+        self,
+        trigger: int,
+        programs: dict[int, CheckedProgram],
+        channel_maps: Sequence[int],
+        _syncout_maps: Sequence[int],
+        repeats: Sequence[int],
+    ) -> None:
+        played = {
+            channel: programs[channel]
+            for channel in bits_of(channel_maps[trigger])
+            if channel in programs
+        }
+        # one that is shorter waits for the longest
+        period_us = max((p.program.duration_us for p in played.values()), default=0)
+        for channel, checked in played.items():
+            self.limits.check(channel, checked.program, period_us, repeats[trigger])
+
+    def _triggers_of(self, channel: int) -> list[int]:
+        channel_maps = self._maps[0]
+        return [t for t, bitmap in enumerate(channel_maps) if bitmap >> channel & 1]
+
+    def _stop_those_of(self, channel: int) -> None:
+        bitmap = sum(1 << trigger for trigger in self._triggers_of(channel))
+        if bitmap:
+            self.send_stop(bitmap)
+
+    # -------------------------------------------------------------------------- starts
+
+    def ready_triggers(self) -> int:
+        """Return the bitmap of triggers that have something to play."""
+        n = len(self._maps[0])
+        return sum(1 << trigger for trigger in range(n) if self._played_by(trigger))
+
+    def start(self, triggers: int) -> float:
+        """Start the triggers of a bitmap, those that run from the beginning.
+
+        Returns
+        -------
+        float
+            The time just before the device was told, s.
+
+        Raises as `check_start`.
+        """
+        self.check_start(triggers)
+        chosen = bits_of(triggers)
+        states = self._port.trigger_states()
+        running = sum(1 << t for t in chosen if states[t] == "running")
+        if running:  # a device stops what is started twice
+            self.send_stop(running)
+        now = self._clock.now()
+        self._port.send_start(triggers)
+        for trigger in chosen:
+            self._started_s[trigger] = now
+            for channel in self._played_by(trigger):
+                self._on_us[channel] = self._on_us_after(trigger, channel)
+        return now
+
+    def check_start(self, triggers: int) -> None:
+        """See whether the triggers of a bitmap may be started.
+
+        Raises
+        ------
+        StimulatorStateError
+            One of them has nothing to play.
+        SafetyError
+            They were started too short a time ago, or have put out something for too
+            long all in all.
+        """
+        if not triggers:
+            raise StimulatorStateError(
+                "nothing was downloaded to be started; download a signal first"
+            )
+        for trigger in bits_of(triggers):
+            self._check_start(trigger)
+
+    def is_endless(self, triggers: int) -> bool:
+        """Return whether one of the triggers of a bitmap would play for ever."""
+        return any(self._maps[2][trigger] == 0 for trigger in bits_of(triggers))
+
+    def _played_by(self, trigger: int) -> list[int]:
+        maps = self._maps[0]
+        mapped = bits_of(maps[trigger]) if trigger < len(maps) else []
+        return [channel for channel in mapped if channel in self._programs]
+
+    def _check_start(self, trigger: int) -> None:
+        channels = self._played_by(trigger)
+        if not channels:
+            raise StimulatorStateError(
+                f"trigger {trigger} has nothing to play; download a signal first"
+            )
+        since_s = self._clock.now() - self._started_s.get(trigger, -np.inf)
+        for channel in channels:
+            limits = self.limits.of(MODES[self.modes[channel]])
+            if self._programs[channel].program.is_silent:
+                continue
+            if since_s * 1e6 < limits.min_period_us:
+                raise SafetyError(
+                    f"trigger {trigger} was started {since_s * 1e3:.3g} ms ago, and "
+                    f"the limit is {limits.min_period_us / 1e3:g} ms from one pulse to "
+                    "the next"
+                )
+            on_s = self._on_us_after(trigger, channel) / 1e6
+            if limits.max_on_time_s is not None and on_s > limits.max_on_time_s:
+                raise SafetyError(
+                    f"channel {channel}: output for {on_s:g} s is beyond the limit of "
+                    f"{limits.max_on_time_s:g} s"
+                )
+
+    def _on_us_after(self, trigger: int, channel: int) -> int:
+        """Return how long something has flowed if a trigger plays to its end."""
+        program = self._programs[channel].program
+        on_ticks = int(program.ticks[program.counts != 0].sum())
+        once_us = on_ticks * program.grid_us
+        return self._on_us.get(channel, 0) + once_us * max(1, self._maps[2][trigger])
+
+    def states(self) -> tuple[str, ...]:
+        """Return what each trigger does."""
+        return self._port.trigger_states()
+
+    def wait(self, triggers: int, timeout_s: float, look_s: float) -> bool:
+        """Wait until none of some triggers runs; return whether that is so."""
+        end = self._clock.now() + timeout_s
+        while any(self.states()[trigger] == "running" for trigger in bits_of(triggers)):
+            if self._clock.now() >= end:
+                return False
+            self._clock.sleep(look_s)
+        return True
+
+    @property
+    def has_loops(self) -> bool:
+        """Whether entries of 0 µs mark loops."""
+        return self._port.has_loops
+
+    def free_bytes(self) -> int:
+        """Return how much of the memory is free."""
+        return self._port.available_memory_bytes()

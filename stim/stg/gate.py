@@ -1,0 +1,77 @@
+"""`Gate`: the only holder of a port. What it has not found allowed does not leave.
+
+Programs come in as `CheckedProgram`, which nothing but limits can make. Their words are
+held against the same limits once more before each of them is handed on, and what has
+really left is counted. Stopping is always allowed, and asks for no lock.
+"""
+
+from typing import Any
+
+from circus_io.errors import SafetyError
+from stim.safety import CheckedProgram
+from stim.stg.limits import MODES, LimitSet, scale_of
+from stim.stg.port import DeviceFacts
+
+__all__ = ["Gate", "bits_of"]
+
+
+class Gate:
+    """What both modes have in common.
+
+    Parameters
+    ----------
+    port : StgPort
+        Nobody else may hold it.
+    facts : DeviceFacts
+    limits : LimitSet
+    """
+
+    def __init__(self, port: Any, facts: DeviceFacts, limits: LimitSet) -> None:
+        self._port = port
+        self.facts, self.limits = facts, limits
+        self.is_open = True
+        self.modes = ["current"] * facts.n_channels
+        self.all_triggers = (1 << facts.n_triggers) - 1
+
+    @property
+    def was_used(self) -> bool:
+        """Whether this gate may have made the device do something."""
+        return True
+
+    def send_stop(self, triggers: int | None = None) -> None:
+        """Stop the triggers of a bitmap, or all; from any thread, at any time."""
+        if self.is_open:
+            self._port.send_stop(self.all_triggers if triggers is None else triggers)
+
+    def set_mode(self, channel: int, mode: str) -> None:
+        """Let a channel put out currents or voltages."""
+        self._port.set_mode(mode, channel)
+        self.modes[channel] = mode
+
+    def disconnect(self) -> None:
+        """Let go of the device; a second call does nothing."""
+        self.is_open = False
+        self._port.disconnect()
+
+    def _check_made(self, channel: int, checked: CheckedProgram) -> None:
+        """Raise `SafetyError` unless this is a program for this channel, as it is."""
+        if not isinstance(checked, CheckedProgram):
+            raise SafetyError(
+                f"{type(checked).__name__}: only what limits have checked may leave; "
+                "see SafetyLimits.check_program"
+            )
+        scale = scale_of(self.facts, channel, self.modes[channel])
+        if checked.program.scale != scale:
+            raise SafetyError(
+                f"a program for {checked.program.scale} at a channel of {scale}; "
+                "quantize it with the scale of the channel"
+            )
+        if checked.limits != self.limits.of(MODES[self.modes[channel]]):
+            raise SafetyError(
+                "a program that other limits have checked; check it again"
+            )
+
+
+def bits_of(bitmap: int) -> list[int]:
+    """Return the numbers of the bits that are set."""
+    return [bit for bit in range(bitmap.bit_length()) if bitmap >> bit & 1]

@@ -1,0 +1,62 @@
+"""The program that stops an STG when the one that uses it is gone.
+
+::
+
+    python -m stim.stg.guarding BUS SERIAL_NUMBER
+"""
+
+import os
+import sys
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from circus_io.errors import DeviceError
+from stim.guardian import Guardian, wait_for_end
+from stim.stg.opening import open_bus
+
+if TYPE_CHECKING:
+    from stim.stg.connection import Connection
+
+__all__ = ["guard", "main"]
+
+PROGRAM = "stim.stg.guarding"
+TRIES, PAUSE_S = 50, 0.1  # the driver may take a while to let go of a dead process
+
+
+def guard(connection: "Connection") -> Guardian | None:
+    """Start the process for a device; none for one that ends with its process."""
+    bus = connection.bus
+    reach = getattr(bus, "reach", "stg4000" if bus.name == "stg4000" else None)
+    if reach is None:
+        return None
+    return Guardian(PROGRAM, [reach, connection.facts.serial_number])
+
+
+def main(bus: str, serial_number: str, parent: int) -> None:
+    """Wait for the end of `parent`, and stop the device if it came unannounced."""
+    if not wait_for_end(parent):
+        return
+    error = None
+    for _ in range(TRIES):
+        try:
+            _stop(bus, serial_number)
+        except DeviceError as refused:
+            error = refused
+            time.sleep(PAUSE_S)
+        else:
+            return
+    sys.stderr.write(f"the device may still stimulate: {error}\n")
+
+
+def _stop(bus: str, serial_number: str) -> None:
+    port = open_bus(bus).open_download(serial_number)
+    try:
+        port.send_stop((1 << port.facts().n_triggers) - 1)
+    finally:
+        with suppress(DeviceError):
+            port.disconnect()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], os.getppid())

@@ -1,0 +1,215 @@
+"""`StreamingGate`: samples on their way into the rings."""
+
+from typing import Any
+
+import numpy as np
+
+from circus_io.errors import DeviceError, DeviceMemoryError, SafetyError
+from stim.dose import Dose
+from stim.safety import CheckedProgram, SafetyLimits
+from stim.stg.gate import Gate
+from stim.stg.limits import MODES, LimitSet, scale_of
+from stim.stg.port import DeviceFacts
+
+__all__ = ["StreamingGate"]
+
+FC_PER_US_UV_OHM = 1000  # µV µs / Ω is 1000 fC: 1 µV over 1 Ω is 1000 nA
+
+
+class StreamingGate(Gate):
+    """The streaming mode, all channels in step.
+
+    Parameters
+    ----------
+    port : StreamingPort
+    facts : DeviceFacts
+    limits : LimitSet
+    ring_frames : int
+        Size of the ring of the host.
+    doses : list of Dose
+        The account of each channel, which goes on.
+    """
+
+    def __init__(
+        self,
+        port: Any,
+        facts: DeviceFacts,
+        limits: LimitSet,
+        ring_frames: int,
+        doses: list[Dose],
+    ) -> None:
+        super().__init__(port, facts, limits)
+        self.ring_frames, self.doses = ring_frames, doses
+        n = facts.n_channels
+        self._most = np.zeros(n, np.int16)  # nothing, until something is admitted
+        self._rate_hz = 0
+        self._counts_per_sample = 0  # of what the assembly says it took: not known yet
+        n_maps = min(n, facts.n_triggers)
+        # as many triggers as there are, for channels that are all in step
+        self.channel_maps = [
+            sum(1 << c for c in range(trigger, n, n_maps)) for trigger in range(n_maps)
+        ]
+        self.used_triggers = (1 << n_maps) - 1
+
+    # -------------------------------------------------------------------------- set-up
+
+    def set_up(self, rate_hz: int, capacity_frames: int, callback_percent: int) -> None:
+        """Tell the device how it will stream; nothing leaves yet.
+
+        Raises
+        ------
+        DeviceMemoryError
+            That many frames are more than its memory.
+        """
+        n_bytes = [
+            2 * capacity_frames * bitmap.bit_count() for bitmap in self.channel_maps
+        ]
+        if sum(n_bytes) > self.facts.total_memory_bytes:
+            raise DeviceMemoryError(
+                f"a ring of {capacity_frames} frames for {self.facts.n_channels} "
+                f"channels is {sum(n_bytes)} bytes, and the device has "
+                f"{self.facts.total_memory_bytes}; give a smaller capacity_in_s"
+            )
+        self._rate_hz = rate_hz
+        self._port.set_continuous(True)  # without data the output is 0
+        self._port.set_output_rate(rate_hz)
+        self._port.set_capacity(n_bytes)
+        nothing = [0] * len(self.channel_maps)
+        percents = [callback_percent] * len(self.channel_maps)
+        self._port.setup_trigger(self.channel_maps, nothing, nothing, nothing, percents)
+
+    def start_loop(self) -> None:
+        """Let samples move from the host into the device."""
+        self._port.start_loop()
+
+    def stop_loop(self) -> None:
+        """Let them move no more."""
+        self._port.stop_loop()
+
+    def start(self) -> None:
+        """Start all channels at the same moment: one bitmap, one call."""
+        self._port.send_start(self.used_triggers)
+
+    # ------------------------------------------------------------------------- samples
+
+    def admit(self, channel: int, checked: CheckedProgram) -> None:
+        """Let a channel put out amplitudes as large as limits allow, from now on.
+
+        Raises
+        ------
+        SafetyError
+            This is not a checked program for this channel.
+        """
+        self._check_made(channel, checked)
+        if not checked.program.is_silent:
+            scale = checked.program.scale
+            self._most[channel] = checked.limits.largest_counts(scale) << scale.shift
+
+    def post(self, block: np.ndarray) -> None:
+        """Hand on frames of all channels.
+
+        Parameters
+        ----------
+        block : int16 array, shape (n_channels, n_frames), C order
+
+        Raises
+        ------
+        SafetyError
+            A word is beyond what limits allow, or all of it together is too much;
+            nothing of the block was handed on.
+        DeviceError
+            The ring did not take all of it.
+        """
+        if block.any():
+            self._check_words(block)
+            for channel in np.flatnonzero(block.any(axis=1)):
+                self.doses[channel].add(block[channel])
+                self._check_dose(int(channel))
+        for channel, words in enumerate(block):
+            self._enqueue(channel, words)
+
+    def post_one(self, channel: int, words: np.ndarray) -> None:
+        """Hand on samples of one channel, int16; raises as `post`."""
+        block = np.zeros((self.facts.n_channels, words.size), np.int16)
+        block[channel] = words
+        self._check_words(block)
+        self.doses[channel].add(words)
+        self._check_dose(channel)
+        self._enqueue(channel, words)
+
+    def _check_words(self, block: np.ndarray) -> None:
+        too_high = block.max(axis=1) > self._most
+        beyond = np.flatnonzero(too_high | (block.min(axis=1) < -self._most))
+        if beyond.size:
+            channel = int(beyond[0])
+            words = np.abs(block[channel].astype(np.int64))
+            raise SafetyError(
+                f"channel {channel}: a word of {words.max()} is beyond the limit of "
+                f"{self._most[channel]}; it was not sent"
+            )
+
+    def _check_dose(self, channel: int) -> None:
+        dose, mode = self.doses[channel], self.modes[channel]
+        limits = self.limits.of(MODES[mode])
+        on_s = dose.on_samples / self._rate_hz
+        if limits.max_on_time_s is not None and on_s > limits.max_on_time_s:
+            raise SafetyError(
+                f"channel {channel}: output for {on_s:g} s is beyond the limit of "
+                f"{limits.max_on_time_s:g} s"
+            )
+        most_fc = limits.max_running_charge_fc
+        if most_fc is None:
+            return
+        step = scale_of(self.facts, channel, mode).resolution
+        charge_fc = _charge_fc(dose.running_charge * step, self._rate_hz, limits)
+        if charge_fc > most_fc:
+            raise SafetyError(
+                f"channel {channel}: charge adds up to {charge_fc / 1e6:g} nC, beyond "
+                f"the limit of {most_fc / 1e6:g} nC"
+            )
+
+    def _enqueue(self, channel: int, words: np.ndarray) -> None:
+        if not self._counts_per_sample and words.size:
+            self._learn_unit(channel, words)
+            return
+        taken = self._port.enqueue(channel, words)
+        if taken not in (0, words.size * self._counts_per_sample):
+            # 0 is also what an assembly says that counts nothing; `spaces` tells
+            raise DeviceError(
+                f"channel {channel}: {taken} of {words.size} samples were taken; "
+                "channels would be out of step"
+            )
+
+    def _learn_unit(self, channel: int, words: np.ndarray) -> None:
+        """Enqueue, and see what the assembly counts in: samples or bytes.
+
+        Nothing drains before the loop has started, so the space that is gone is exact.
+        """
+        before = self._port.queue_space(channel)
+        taken = self._port.enqueue(channel, words)
+        gone = before - self._port.queue_space(channel)
+        if gone != words.size:
+            raise DeviceError(
+                f"channel {channel}: {gone} of {words.size} samples went into the ring"
+            )
+        self._counts_per_sample = max(1, taken // words.size)
+
+    def spaces(self) -> list[int]:
+        """Return how many samples the ring of the host can take, by channel."""
+        return [self._port.queue_space(c) for c in range(self.facts.n_channels)]
+
+    def buffered(self) -> list[int]:
+        """Return how many frames are in the device, by trigger."""
+        return [self._port.frames_buffered(t) for t in range(len(self.channel_maps))]
+
+    def frames_done(self) -> int:
+        """Return how many frames the device says that it has put out."""
+        return self._port.frames_done()
+
+
+def _charge_fc(amplitude_samples: int, rate_hz: int, limits: SafetyLimits) -> float:
+    """Return amplitude × samples as a charge, fC; of a voltage, an upper bound."""
+    product = amplitude_samples * 1_000_000 / rate_hz
+    if limits.unit == "nA":
+        return product
+    return product * FC_PER_US_UV_OHM / limits.min_impedance_ohm
