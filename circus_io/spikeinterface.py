@@ -65,8 +65,10 @@ class CircusRecording(BaseRecording):
         self.set_channel_offsets(np.broadcast_to(offsets, source.nb_channels).copy())
         if source.channel_positions is not None:
             self.set_dummy_probe_from_locations(source.channel_positions[:, :2])
+        # SpikeInterface saves segments of which all or none know when they start
+        is_timed = source.nb_streams > 1 or source.t_start != 0
         for stream in source.streams:
-            self.add_recording_segment(CircusSegment(stream, is_raw))
+            self.add_recording_segment(CircusSegment(stream, is_raw, is_timed))
         self.extra_requirements.append("circus-toolkit")
         self._layouts = [_flat_layout(stream) for stream in source.streams]
         self._kwargs = {
@@ -102,12 +104,15 @@ class CircusSegment(BaseRecordingSegment):
         A single stream.
     is_raw : bool
         Give the samples of the file; else µV.
+    is_timed : bool
+        Say when it starts, even if that is at 0.
     """
 
-    def __init__(self, source: DataFile, is_raw: bool) -> None:
+    def __init__(self, source: DataFile, is_raw: bool, is_timed: bool) -> None:
         t_start_s = source.t_start / source.sampling_rate
         super().__init__(
-            sampling_frequency=source.sampling_rate, t_start=t_start_s or None
+            sampling_frequency=source.sampling_rate,
+            t_start=t_start_s if is_timed else None,
         )
         self._source = source
         self._is_raw = is_raw

@@ -148,7 +148,7 @@ def _facts(summary: dict[str, Any]) -> list[tuple[str, str]]:
         ("frames", f"{summary['n_frames']:,}"),
         ("duration", f"{summary['duration_s']:.9g} s"),
         ("clock", f"{summary['start_s']:.9g} to {summary['stop_s']:.9g} s"),
-        ("samples", f"{summary['data_dtype']}, 0 µV at {summary['dtype_offset']}"),
+        ("samples", f"{_type(summary)}, 0 µV at {summary['dtype_offset']}"),
         ("gain", scale),
     ]
     if len(summary["streams"]) > 1:
@@ -163,7 +163,17 @@ def _facts(summary: dict[str, Any]) -> list[tuple[str, str]]:
     return [*facts, ("dead", (", ".join(dead) or "none") + seen)]
 
 
+def _type(summary: dict[str, Any]) -> str:
+    """Return the type of samples in words: ``<u2`` is uint16."""
+    import numpy as np
+
+    dtype = np.dtype(summary["data_dtype"])
+    return dtype.name + (", big-endian" if dtype.str.startswith(">") else "")
+
+
 def _short(value: object) -> str:
+    if isinstance(value, list) and all(item is None for item in value):
+        return ""  # the file says nothing of any channel
     text = " ".join(str(value).split())
     return text if len(text) <= MOST_TEXT else f"{text[: MOST_TEXT - 4]} ..."
 

@@ -186,6 +186,23 @@ def test_streams_are_segments_at_their_times(tmp_path):
     assert len(recording.get_binary_description()["file_paths"]) == 2
 
 
+@pytest.mark.parametrize("form", ["binary", "zarr"])
+def test_segments_save_with_their_times(tmp_path, form):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for index, t_start in enumerate((0, 4000)):
+            file[f"data/{index}"] = X[2500 * index :][:2500]
+            told = {"t_start": t_start, "sampling_rate": float(RATE_HZ)}
+            file[f"data/{index}"].attrs.update(told)
+    told = {"h5_key": "data", "sampling_rate": RATE_HZ, "stream_mode": "single-file"}
+    recording = read_circus(tmp_path / "a.h5", "hdf5", **told)
+    jobs = {"n_jobs": 2, "chunk_size": 700, "progress_bar": False}
+    saved = recording.save(folder=tmp_path / "saved", format=form, **jobs)
+    for segment, start_s in enumerate((0, 4000 / RATE_HZ)):
+        assert saved.get_start_time(segment) == start_s
+        traces = saved.get_traces(segment_index=segment)
+        assert np.array_equal(traces, X[2500 * segment :][:2500])
+
+
 def test_the_binary_description_is_where_the_samples_are(tmp_path):
     (tmp_path / "a.dat").write_bytes(b"header" + X.tobytes())
     recording = read_circus(tmp_path / "a.dat", "raw_binary", **RAW, data_offset=6)

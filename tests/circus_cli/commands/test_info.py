@@ -18,6 +18,7 @@ def test_facts_ranges_and_verdicts(circus, folder):
     }
     assert words["rate"] == "15000 Hz"
     assert words["duration"] == "6 s"
+    assert words["samples"] == "int16, 0 µV at 0"
     assert words["gain"] == "0.1 µV per count"
     rows = [line.split() for line in outcome.out.splitlines()]
     for channel in range(4):
@@ -44,6 +45,7 @@ def test_a_wrong_parameter_file_is_doubted(circus, folder):
     text = (folder / "rec.params").read_text()
     (folder / "rec.params").write_text(text.replace("= int16", "= >i2"))
     out = circus("info", "rec.dat").out
+    assert "int16, big-endian" in out
     assert "doubtful    the samples make more sense as int16 from byte 0 on" in out
     assert "try data_dtype = int16" in out
     outcome = circus(
