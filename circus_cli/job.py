@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from circus_cli.console import StepProgress, say, say_error
 from circus_cli.errors import UsageError, as_input_error
+from circus_cli.first_try import open_with_care
 from circus_cli.request import Request
 from circus_cli.summary import say_summary
 from circus_io.errors import (
@@ -222,7 +223,8 @@ def open_job_recording(files: Sequence[Path], parameters: Parameters) -> DataFil
     import circus_io
 
     path = files if len(files) > 1 else files[0]
-    return circus_io.open_from_parameters(path, parameters)
+    opening = partial(circus_io.open_from_parameters, path, parameters)
+    return open_with_care(files[0], parameters.data.file_format, opening)
 
 
 def _output_dir(request: Request, path: Path, parameters: Parameters) -> Path:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from circus_cli.errors import UsageError
+from circus_cli.first_try import open_with_care
 from circus_cli.job import (
     named_files,
     named_recording,
@@ -55,7 +57,9 @@ class Source:
         files = self.files(parameters)
         if parameters is not None:
             return open_job_recording(files, parameters)
-        return self._open_by_content(files)
+        file_format = self.values().get("file_format")
+        opening = partial(self._open_by_content, files)
+        return open_with_care(files[0], file_format, opening)
 
     def files(self, parameters: Parameters | None = None) -> tuple[Path, ...]:
         """Return the files that are named.
