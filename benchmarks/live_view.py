@@ -73,7 +73,7 @@ class Watcher:
         with Chromium(program) as browser:
             page = browser.page()
             page.open(url)
-            page.wait_for("window.circus_frames?.length > 3")
+            page.wait_for("window.circus_drawn > 3")
             first, cpu_s, start = page.value(DRAWN), browser.cpu_s(), time.monotonic()
             self._is_ready.set()
             self._stop.wait()

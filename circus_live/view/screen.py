@@ -51,7 +51,7 @@ requestAnimationFrame(() => requestAnimationFrame((now) => {
     times.push(now)
     while (times[0] < now - 1000) times.shift()
     if (number % 15 == 0) state.rate_hz = times.length
-    state.drawn = Math.max(state.drawn, number)
+    state.drawn = window.circus_drawn = Math.max(state.drawn, number)
 }))
 """
 

@@ -8,13 +8,14 @@ as of any reader, and drawn as missing.
 import asyncio
 import importlib
 import logging
+import math
 import os
 import socket
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from circus_io.errors import (
     DeviceError,
@@ -32,13 +33,21 @@ from circus_live.source import SourceInfo
 from circus_live.view.digest import Digest
 from circus_live.view.gate import TOKEN_VARIABLE, Gate, is_loopback, read_token
 
+if TYPE_CHECKING:
+    from bokeh.document import Document
+
+    from circus_live.view.health import Health
+
 __all__ = ["View"]
 
 NICENESS = 5
 LOOK_EVERY_S = 0.033
 MEASURE_EVERY_S = 0.5
-LAST_WORDS_S = 0.3
+LOOK_S = 0.2  # of the stream, before pages have their turn
+MOST_BEHIND_S = 1.0  # after the stream was stopped
+LAST_WORDS_S = 1.0
 BACKLOG = 16
+MOST_PORT = 65535
 QUIET_LOGS = ("bokeh.server.views.ws", "tornado.access")  # pages that come and go
 
 
@@ -72,7 +81,7 @@ class View(LoopService):
     MissingDependencyError
         Bokeh is not installed.
     FormatError
-        An address that others reach, and no token; a token that is none.
+        An address that others reach, and no token; a token or a port that is none.
     DeviceError
         The port is taken, or the address is not of this machine.
     """
@@ -95,6 +104,8 @@ class View(LoopService):
         _import_bokeh()
         if not threshold > 0:
             raise FormatError(f"threshold = {threshold}: expected more than 0")
+        if not 0 <= port <= MOST_PORT:
+            raise FormatError(f"port {port} of the view: expected 0 to {MOST_PORT}")
         if token is None:
             token = read_token(None if token_file is None else Path(token_file))
         if token is None and not is_loopback(address):
@@ -129,7 +140,7 @@ class View(LoopService):
             raise FormatError("a view shows one member; add one for each")
         os.nice(NICENESS)
         try:
-            asyncio.run(self._serve(readers))
+            asyncio.run(self._serve(readers[0], is_stopping))
         finally:
             with suppress(OSError):
                 # other processes have the socket as well: it ends for all of them
@@ -149,52 +160,69 @@ class View(LoopService):
     def _digest(self) -> Digest:
         return Digest(self._info, self.threshold, self.high_pass_hz)
 
-    async def _serve(self, readers: list[Reader]) -> None:
+    async def _serve(self, reader: Reader, is_stopping: Callable[[], bool]) -> None:
         from circus_live.view.health import Health
         from circus_live.view.page import Page
         from circus_live.view.server import ViewServer
 
         digest = self._digest()
         health = Health(digest, self._links)
-        server = ViewServer(
-            lambda document: Page(document, digest, health),
-            [self._socket],
-            Gate(self._token),
-        )
+        n_pages = 0
+
+        def make_page(document: "Document") -> None:
+            nonlocal n_pages
+            n_pages += 1
+            Page(document, digest, health)
+
+        server = ViewServer(make_page, [self._socket], Gate(self._token))
         for name in QUIET_LOGS:
             logging.getLogger(name).setLevel(logging.ERROR)
         server.start()
-        due_s = 0.0
-        while readers:
-            await asyncio.sleep(LOOK_EVERY_S)
-            if time.monotonic() >= due_s:
-                due_s = time.monotonic() + MEASURE_EVERY_S
-                health.measure()
-            for reader in list(readers):
-                if not _read(reader, digest):
-                    readers.remove(reader)
+        await _follow(reader, digest, health, is_stopping)
         health.has_ended = True
-        await asyncio.sleep(LAST_WORDS_S)
+        if n_pages:
+            await asyncio.sleep(LAST_WORDS_S)
         # what browsers do not take any more is no error
         logging.getLogger("bokeh").setLevel(logging.CRITICAL)
         server.stop()
 
 
-def _read(reader: Reader, digest: Digest) -> bool:
-    """Take all that waits; return whether more can come."""
-    blocks, is_open = [], True
+async def _follow(
+    reader: Reader, digest: Digest, health: "Health", is_stopping: Callable[[], bool]
+) -> None:
+    """Look at the stream until its end; pages get at least half of the time."""
+    measure_s, leave_s = 0.0, math.inf
+    while True:
+        start_s = time.monotonic()
+        if start_s >= measure_s:
+            measure_s = start_s + MEASURE_EVERY_S
+            health.measure()
+        if is_stopping():
+            leave_s = min(leave_s, start_s + MOST_BEHIND_S)
+        blocks, is_open = _read(reader, digest.info)
+        digest.take(blocks)
+        took_s = time.monotonic() - start_s
+        if not is_open or start_s > leave_s:
+            return
+        await asyncio.sleep(max(took_s, LOOK_EVERY_S - took_s))
+
+
+def _read(reader: Reader, info: SourceInfo) -> tuple[list[Block], bool]:
+    """Take what waits, a while of the stream at most; tell whether more can come."""
+    blocks: list[Block] = []
+    most_frames, n_frames = LOOK_S * info.sampling_rate, 0
     try:
-        for _ in range(reader.ring.geometry.depth):
+        while n_frames <= most_frames:
             item = reader.try_get()
             if item is None:
                 reader.wake(is_rung=False)  # the writer may have died
                 break
             if isinstance(item, Block):
                 blocks.append(item)
+                n_frames += item.n_frames
     except (EndOfStreamError, MemberDiedError):
-        is_open = False
-    digest.take(blocks)
-    return is_open
+        return blocks, False
+    return blocks, True
 
 
 def _import_bokeh() -> None:
@@ -220,7 +248,7 @@ def _bound(address: str, port: int) -> socket.socket:
             made.bind(place)
             made.listen(BACKLOG)
             stack.pop_all()  # it stays open, as nothing failed
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise DeviceError(
             f"the view cannot be shown at {address}:{port}: {error}; choose another "
             "port, or 0 for a free one"

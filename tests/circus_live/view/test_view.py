@@ -100,25 +100,25 @@ def test_sixty_traces_move_twenty_times_a_second_and_no_frame_is_lost(shown, bro
         page.before_loading(WATCH)
         assert page.open(view.url) is None
         page.wait_for(f"{PAINTED}.length > 5")
-        rate, frames, until = 0, 0, time.monotonic() + 15
-        before_s, first = browser.cpu_s(), page.value(f"{PAINTED}.length")
+        rate, costs_s, until = 0, [], time.monotonic() + 15
         while rate < 20 and time.monotonic() < until:
+            before_s, n_before = browser.cpu_s(), page.value(f"{PAINTED}.length")
             time.sleep(1)
             times = page.value(PAINTED)
-            rate, frames = best_rate(times), len(times) - first
-        per_frame_s = (browser.cpu_s() - before_s) / frames
+            rate, n_new = best_rate(times), len(times) - n_before
+            costs_s.append((browser.cpu_s() - before_s) / n_new if n_new > 2 else 1.0)
         # traces and raster; the map changes its colours, and is in test_what_is_drawn
         assert len(page.value("Object.keys(window.painted)")) >= 2
-        assert "frames / s here" in page.text()
+        page.wait_for_text("frames / s here")
         assert page.complaints() == []
         asked = {urlsplit(address) for address in page.requests()}
         places = {one.netloc for one in asked if one.scheme != "data"}
         assert places == {f"127.0.0.1:{view.port}"}
         counts = {link.receiver: link.counts for link in flow.statistics().links}
-    # a machine that others keep busy cannot show more than its share of the time: then
-    # a frame has to be cheap enough for twenty of them
+    # a machine that others keep busy gives the browser no such part of its time: then a
+    # frame, once the scripts are compiled, has to be cheap enough for twenty of them
     is_busy = os.getloadavg()[0] > os.cpu_count()
-    assert rate >= 20 or (is_busy and per_frame_s < FRAME_S), (rate, per_frame_s)
+    assert rate >= 20 or (is_busy and min(costs_s) < FRAME_S), (rate, costs_s)
     for name in ("one", "two"):
         assert counts[name].dropped_frames == 0
         assert counts[name].received_frames > 50_000
@@ -137,7 +137,7 @@ def test_what_is_drawn_is_what_was_sent(require, browser):
         try:
             page = browser.page()
             page.open(view.url)
-            page.wait_for("window.circus_frames?.length > 3")
+            page.wait_for("window.circus_drawn > 3")
             found = {
                 name: page.value(f"Array.from({CELLS}.data.{name})")
                 for name in ("rms_uv", "peak_uv")
@@ -157,7 +157,7 @@ def test_a_user_pauses_changes_the_scale_and_points_at_a_channel(shown, browser)
     with shown(view, n_channels=70, n_units=5):
         page = browser.page()
         page.open(view.url)
-        page.wait_for("window.circus_frames?.length > 3")
+        page.wait_for("window.circus_drawn > 3")
         title = "(() => Bokeh.documents[0].title())()"
         assert page.value(title) == "synthetic: circus live"
 
@@ -193,7 +193,7 @@ def test_a_page_that_is_gone_costs_nothing_and_another_may_come(shown, browser):
         for _ in range(2):
             page = browser.page()
             page.open(view.url)
-            page.wait_for("window.circus_frames?.length > 3")
+            page.wait_for("window.circus_drawn > 3")
             page.close()
 
 
@@ -202,7 +202,7 @@ def test_the_end_of_the_stream_is_said(shown, browser):
     with shown(view, n_channels=8) as flow:
         page = browser.page()
         page.open(view.url)
-        page.wait_for("window.circus_frames?.length > 3")
+        page.wait_for("window.circus_drawn > 3")
         flow.stop()
         page.wait_for_text("the stream has ended")
         assert page.complaints() == []
@@ -215,10 +215,10 @@ def test_with_the_token_a_browser_gets_in_and_the_token_leaves_the_address(
     with shown(view, n_channels=8):
         page = browser.page()
         page.open(view.url)
-        assert "Token" in page.value("document.body.innerText")
+        page.wait_for("document.body?.innerText.includes('Token')")
         assert page.value("typeof Bokeh") == "undefined"
         page.open(f"{view.url}?token={TOKEN}")
-        page.wait_for("window.circus_frames?.length > 3")
+        page.wait_for("window.circus_drawn > 3")
         assert page.value("location.href") == view.url
 
 
