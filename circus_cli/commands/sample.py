@@ -84,8 +84,8 @@ def sample(
     """Drive electrodes with a design, and record what comes back.
 
     Every wave is held against the limits before it leaves. Each batch begins and ends
-    at rest; however a run ends, the outputs go down first. A run that was interrupted
-    or killed goes on with --resume, and has lost one batch at most.
+    at rest; however a run ends, the outputs go down. A run that was interrupted or
+    killed goes on with --resume, and has lost one batch at most.
     """
     if plots < 0:
         raise UsageError(f"--plots {plots}: expected at least 0")
@@ -161,21 +161,32 @@ def _open(
             return SimulatedDevice(limits, **table)
         except TypeError as error:
             raise ParameterError(f"the table device: {error}") from error
-    if name == "nidaqmx":
-        from stim.sampling.devices.daqmx import DaqmxDevice
-
-        try:
-            return DaqmxDevice(limits=limits, **table)
-        except TypeError as error:
-            raise ParameterError(f"the table device: {error}") from error
-    if ":" not in name:
+    if name != "nidaqmx" and ":" not in name:
         raise UsageError(
             f"--device {name}: choose from simulated, nidaqmx, or give MODULE:FUNCTION"
         )
-    return _open_own(name, table, limits)
+    from stim.sampling.devices.kept import KeptDevice
+
+    return KeptDevice(_open_real, name, table, limits)
 
 
-def _open_own(name: str, table: dict[str, Any], limits: DriveLimits) -> SamplingDevice:
+def _open_real(
+    name: str, table: Mapping[str, Any], limits: DriveLimits
+) -> SamplingDevice:
+    """Open a device that is more than a simulation, in the process of its keeper."""
+    if name != "nidaqmx":
+        return _open_own(name, table, limits)
+    from stim.sampling.devices.daqmx import DaqmxDevice
+
+    try:
+        return DaqmxDevice(limits=limits, **table)
+    except TypeError as error:
+        raise ParameterError(f"the table device: {error}") from error
+
+
+def _open_own(
+    name: str, table: Mapping[str, Any], limits: DriveLimits
+) -> SamplingDevice:
     """Call the function of a user that opens a device."""
     import importlib
     import importlib.util

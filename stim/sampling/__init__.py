@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from stim.sampling.dataset import ModelDataset, get_dataloaders, get_info_dict
     from stim.sampling.designs import make_design
     from stim.sampling.device import Response, SamplingDevice, Wave
+    from stim.sampling.devices.kept import KeptDevice
     from stim.sampling.devices.recorded_stimulator import RecordedStimulator
     from stim.sampling.devices.simulated import SimulatedDevice
     from stim.sampling.limits import DriveLimits
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Characterisation": "characterisation",
     "DriveLimits": "limits",
+    "KeptDevice": "devices.kept",
     "ModelDataset": "dataset",
     "RecordedStimulator": "devices.recorded_stimulator",
     "Response": "device",
@@ -46,6 +48,7 @@ _HOMES = {
 __all__ = [
     "Characterisation",
     "DriveLimits",
+    "KeptDevice",
     "ModelDataset",
     "RecordedStimulator",
     "Response",
