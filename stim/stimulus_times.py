@@ -164,12 +164,17 @@ def _runs(events: Sequence[Event]) -> list[list[Event]]:
     """
     runs: list[list[Event]] = []
     stored: dict[tuple[int, ...], Event] = {}
+    rate_hz = None
     for event in events:
+        rate_hz = event.get("rate_hz", rate_hz)
         if event["command"] == "signal" and event.get("device_sample") is None:
             stored[tuple(event.get("channels", ()))] = event
         elif event["command"] == "start":
+            if rate_hz is None:
+                raise ParameterError("the log does not say the rate_hz of its device")
             is_download = event.get("mode") == "download"
-            runs.append([event, *(stored.values() if is_download else ())])
+            begun = {"rate_hz": rate_hz, **event}
+            runs.append([begun, *(stored.values() if is_download else ())])
         elif runs:
             runs[-1].append(event)
     return runs
