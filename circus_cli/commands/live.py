@@ -44,6 +44,16 @@ STATUS_EVERY_S = 0.5
 PLAIN_EVERY_S = 5.0  # where the line cannot be written over
 BAR_WIDTH = 40
 
+MetricsPort = Annotated[
+    int | None,
+    typer.Option(
+        "--metrics",
+        metavar="PORT",
+        help="Serve counts, rate and latency as JSON on this port of 127.0.0.1; 0 "
+        "takes a free one.",
+    ),
+]
+
 
 def live(
     source: Annotated[
@@ -86,15 +96,7 @@ def live(
         float | None,
         typer.Option("--duration", metavar="S", help="Stop after so many seconds."),
     ] = None,
-    metrics_port: Annotated[
-        int | None,
-        typer.Option(
-            "--metrics",
-            metavar="PORT",
-            help="Serve counts, rate and latency as JSON on this port of 127.0.0.1; 0 "
-            "takes a free one.",
-        ),
-    ] = None,
+    metrics_port: MetricsPort = None,
     view: ViewWanted = False,
     view_port: ViewPort = 5006,
     view_address: ViewAddress = "127.0.0.1",

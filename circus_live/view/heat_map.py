@@ -28,7 +28,9 @@ QUANTITIES = {
 }
 MOST_LABELS = 12  # beside or above each other
 MOST_RATIO = 3.0  # of height and width, or the reverse; longer probes are stretched
+MOST_CELLS = 128
 PART_FILLED = 0.92
+NOTHING = "#e3e3e3"
 SHRINKS_BELOW = 0.35  # of the scale, so that it does not go up and down all the time
 
 
@@ -49,9 +51,6 @@ class HeatMap:
     def __init__(self, info: SourceInfo) -> None:
         self._high, self._quantity = 0.0, "rms_uv"
         x, y, has_places = places(info)
-        width, height = spacing(x), spacing(y)
-        n_columns = round(np.ptp(x) / width) + 1
-        n_rows = round(np.ptp(y) / height) + 1
         nothing = np.full(info.n_channels, np.nan, np.float32)
         self.cells = ColumnDataSource(
             {
@@ -63,6 +62,9 @@ class HeatMap:
                 **dict.fromkeys(QUANTITIES, nothing),
             },
             syncable=False,
+        )
+        self.colours = LinearColorMapper(
+            palette=Cividis256, low=0, high=1, nan_color=NOTHING
         )
         unit = " (µm)" if has_places else ""
         self.figure = figure(
@@ -76,34 +78,37 @@ class HeatMap:
         )
         plain(self.figure)
         self.figure.y_range.flipped = has_places and rows_go_down(info)
-        self.colours = LinearColorMapper(
-            palette=Cividis256, low=0, high=1, nan_color="#e3e3e3"
+        self._add_cells(x, y)
+        self._add_colour_bar()
+        self.show(self._quantity)
+
+    def _add_cells(self, x: np.ndarray, y: np.ndarray) -> None:
+        # places in no order may lie as close as they like along one axis
+        width = max(spacing(x), np.ptp(x) / MOST_CELLS)
+        height = max(spacing(y), np.ptp(y) / MOST_CELLS)
+        shape = Rect(
+            x="x",
+            y="y",
+            width=width * PART_FILLED,
+            height=height * PART_FILLED,
+            fill_color={"field": "value", "transform": self.colours},
+            line_width=0,
         )
-        cells = self.figure.add_glyph(
-            self.cells,
-            Rect(
+        cells = self.figure.add_glyph(self.cells, shape)
+        self.figure.add_tools(HoverTool(renderers=[cells], tooltips=HOVER))
+        if max(np.ptp(x) / width, np.ptp(y) / height) < MOST_LABELS:
+            words = Text(
                 x="x",
                 y="y",
-                width=width * PART_FILLED,
-                height=height * PART_FILLED,
-                fill_color={"field": "value", "transform": self.colours},
-                line_width=0,
-            ),
-        )
-        self.figure.add_tools(HoverTool(renderers=[cells], tooltips=HOVER))
-        if max(n_columns, n_rows) <= MOST_LABELS:
-            self.figure.add_glyph(
-                self.cells,
-                Text(
-                    x="x",
-                    y="y",
-                    text="label",
-                    text_color="ink",
-                    text_font_size="10px",
-                    text_align="center",
-                    text_baseline="middle",
-                ),
+                text="label",
+                text_color="ink",
+                text_font_size="10px",
+                text_align="center",
+                text_baseline="middle",
             )
+            self.figure.add_glyph(self.cells, words)
+
+    def _add_colour_bar(self) -> None:
         bar = ColorBar(
             color_mapper=self.colours,
             ticker=BasicTicker(),
@@ -112,7 +117,6 @@ class HeatMap:
             major_label_text_font_size="12px",
         )
         self.figure.add_layout(bar, "right")
-        self.show(self._quantity)
 
     def show(self, quantity: str) -> None:
         """Show another quantity: a key of `QUANTITIES`."""
