@@ -5,6 +5,7 @@ by a thread that is as late as the host.
 """
 
 import itertools
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -142,6 +143,7 @@ class SimulatedStreamingPort(_Port):
         self._channels: list[list[int]] = []
         self._thresholds: list[float] = []
         self._is_called: list[bool] = []
+        self._lock = threading.RLock()  # who feeds, and who moves slices
         self._wakes: Wakes | None = None
         self._end: Callable[[], None] | None = None
         device.on_removal(self._removed)
@@ -175,8 +177,9 @@ class SimulatedStreamingPort(_Port):
         """Put samples into the ring of the host; return how many were taken."""
         self._catch_up()
         ring = self._rings[channel]
-        n = min(words.size, ring.size - ring.level)
-        ring.put(words[:n])
+        with self._lock:
+            n = min(words.size, ring.size - ring.level)
+            ring.put(words[:n])
         return 2 * n if self._device.faults.counts_bytes else n
 
     def queue_space(self, channel: int) -> int:
@@ -291,8 +294,9 @@ class SimulatedStreamingPort(_Port):
     def _move(self, trigger: int, n: int, put: Callable[[np.ndarray], None]) -> None:
         if n <= 0:
             return
-        rows = [self._rings[channel].take(n) for channel in self._channels[trigger]]
-        put(rows[0] if len(rows) == 1 else np.vstack(rows))
+        with self._lock:  # what is taken is a view of what may be overwritten
+            rows = [self._rings[channel].take(n) for channel in self._channels[trigger]]
+            put(rows[0] if len(rows) == 1 else np.vstack(rows))
 
     def _call_for_data(self) -> None:
         if self._on_data is None:

@@ -40,6 +40,7 @@ class Connection:
         self.facts: DeviceFacts = port.facts()
         self.modes = ["current"] * self.facts.n_channels
         self._gate: DownloadGate | StreamingGate | None = self._download_gate(port)
+        self._on_error: Callable[[], None] | None = None
         self._unwatch = bus.watch(_nothing, self._removed)
 
     @property
@@ -57,7 +58,7 @@ class Connection:
             self._let_go()
             gate = self._download_gate(self.bus.open_download(self.facts.serial_number))
             gate.modes = list(self.modes)
-            self._gate = gate
+            self._gate, self._on_error = gate, None
         return self._gate
 
     def streaming(
@@ -72,6 +73,7 @@ class Connection:
             ring_frames, self.facts.serial_number, on_error=on_error
         )
         gate = StreamingGate(port, self.facts, self.limits, ring_frames, doses)
+        self._on_error = on_error
         self._gate = gate  # whatever fails from here on, it can be stopped
         for channel, mode in enumerate(self.modes):
             gate.set_mode(channel, mode)
@@ -92,8 +94,10 @@ class Connection:
 
     def _removed(self, entry: DeviceEntry) -> None:
         if entry.serial_number == self.facts.serial_number:
-            gate, self._gate = self._gate, None
-            if gate is not None:
+            gate, self._gate = self.gate, None
+            if gate is not None and self._on_error is not None:
+                self._on_error()
+            elif gate is not None:
                 with suppress(Exception):  # there is nothing to let go of
                     gate.disconnect()
 

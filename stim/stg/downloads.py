@@ -95,9 +95,11 @@ class Downloads:
                 f"{len(channels)} groups and {len(repeats)} repeats for "
                 f"{gate.facts.n_triggers} triggers; give as many of both"
             )
-        bits = [sum(1 << channel for channel in group) for group in channels]
+        bits = [sum(1 << int(channel) for channel in group) for group in channels]
         mask = (1 << gate.facts.n_syncouts) - 1
-        gate.map_triggers(bits, [bitmap & mask for bitmap in bits], list(repeats))
+        gate.map_triggers(
+            bits, [bitmap & mask for bitmap in bits], list(map(int, repeats))
+        )
         self._is_diagonal = False
 
     def start(self, triggers: Sequence[int]) -> None:
@@ -144,7 +146,7 @@ class Downloads:
         for trigger in triggers:
             if not 0 <= trigger < n:
                 raise SafetyError(f"trigger {trigger}: the device has 0 to {n - 1}")
-        return sum(1 << trigger for trigger in set(triggers))
+        return sum(1 << int(trigger) for trigger in set(triggers))
 
 
 def _marks(program: Program) -> tuple[list[int], list[int]]:

@@ -1,6 +1,13 @@
 """`SignalMapping`: the signals of a stimulator, as a dictionary by channel."""
 
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import (
+    ItemsView,
+    Iterator,
+    KeysView,
+    Mapping,
+    MutableMapping,
+    ValuesView,
+)
 from typing import TYPE_CHECKING, Any
 
 from stim.waveform import Waveform
@@ -28,7 +35,10 @@ class SignalMapping(MutableMapping):
         self._stimulator = stimulator
 
     def __getitem__(self, channel: int) -> Signal:
-        waveform = self._stimulator.waveforms()[channel]
+        return self._signal(self._stimulator.waveforms()[channel])
+
+    @staticmethod
+    def _signal(waveform: Waveform) -> Signal:
         scale = 1e6 if waveform.unit == "nA" else 1e3
         durations_in_ms = (waveform.durations_us / 1e3).tolist()
         return (waveform.amplitudes / scale).tolist(), durations_in_ms
@@ -46,6 +56,23 @@ class SignalMapping(MutableMapping):
 
     def __len__(self) -> int:
         return len(self._stimulator.waveforms())
+
+    def copy(self) -> dict[int, Signal]:
+        """Return all of one moment."""
+        waveforms = self._stimulator.waveforms()
+        return {channel: self._signal(one) for channel, one in waveforms.items()}
+
+    def items(self) -> ItemsView[int, Signal]:
+        """Return channels and signals of one moment: others may change them."""
+        return self.copy().items()
+
+    def values(self) -> ValuesView[Signal]:
+        """Return signals of one moment."""
+        return self.copy().values()
+
+    def keys(self) -> KeysView[int]:
+        """Return channels of one moment."""
+        return self.copy().keys()
 
     def update(self, signals: Mapping[int, Signal] = {}, **_: Any) -> None:
         """Change several channels at one moment."""

@@ -165,11 +165,12 @@ class STG4000(StgDownloads):
         SafetyError
             It is beyond the limits; the old signal goes on.
         """
-        mode = self._connection.modes[self._check_channel(channel_index)]
+        channel = self._check_channel(channel_index)
+        mode = self.mode_of(channel)
         waveform = waveform_of(
             mode, amplitudes_in_mA, amplitudes_in_mV, durations_in_ms, rounding
         )
-        return self.set_waveforms({channel_index: waveform})
+        return self.set_waveforms({channel: waveform})
 
     def set_waveforms(self, waveforms: Mapping[int, Waveform]) -> int | None:
         """Let channels repeat waveforms, all from the same sample on.
@@ -179,7 +180,8 @@ class STG4000(StgDownloads):
         """
         self._check()
         checked = {}
-        for channel, waveform in waveforms.items():
+        for given, waveform in waveforms.items():
+            channel = self._check_channel(given)
             scale = scale_of(self.facts, channel, self.mode_of(channel))
             program = scale.quantize(waveform)
             checked[channel] = self._limits.check(channel, program, repeats=None)

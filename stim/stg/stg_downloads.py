@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from circus_io.errors import SafetyError
@@ -31,7 +32,9 @@ class StgDownloads(StgProperties):
     def _check_idle(self, what: str) -> None:
         """Raise unless something may be done that streaming does not allow."""
 
-    def set_mode(self, channel_index: int | Sequence[int] = (), mode: str = "current"):
+    def set_mode(
+        self, channel_index: int | Sequence[int] = (), mode: str = "current"
+    ) -> None:
         """Let a channel, some, or all (none given) put out currents or voltages.
 
         Raises
@@ -44,14 +47,14 @@ class StgDownloads(StgProperties):
         self._check_idle("set_mode")
         if mode not in MODES:
             raise SafetyError(f"mode = {mode}: choose from {', '.join(MODES)}")
-        chosen = [channel_index] if isinstance(channel_index, int) else channel_index
+        chosen = np.atleast_1d(np.asarray(channel_index, np.int64)).tolist()
         for channel in chosen or range(self.channel_count):
             self._check_channel(channel)
             if self._connection.modes[channel] != mode:
                 self._connection.downloads().set_mode(channel, mode)
                 self._connection.modes[channel] = mode
                 self._streaming.forget(channel)
-        self._log("mode", channels=list(chosen), mode=mode)
+        self._log("mode", channels=chosen, mode=mode)
 
     def download(
         self,
@@ -109,9 +112,8 @@ class StgDownloads(StgProperties):
         """Store a waveform, as `download` does; return what will leave."""
         self._check_idle("download")
         mode = next(mode for mode, unit in MODES.items() if unit == waveform.unit)
-        program = scale_of(self.facts, self._check_channel(channel), mode).quantize(
-            waveform
-        )
+        channel = self._check_channel(channel)
+        program = scale_of(self.facts, channel, mode).quantize(waveform)
         checked = self._limits.check(channel, program, repeats=repeats)
         if self._connection.modes[channel] != mode:
             self.set_mode(channel, mode)
@@ -156,4 +158,4 @@ class StgDownloads(StgProperties):
             raise SafetyError(
                 f"channel {channel}: the device has 0 to {self.channel_count - 1}"
             )
-        return channel
+        return int(channel)  # one of numpy is no number for the driver

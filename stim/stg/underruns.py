@@ -34,6 +34,7 @@ class Underruns:
         self._rate_hz, self._tolerance = rate_hz, tolerance_frames
         self._start_s: float | None = None
         self._lag: float | None = None
+        self._is_going_on = False
         self.n_underruns = self.n_lost = 0
 
     def start(self, time_s: float) -> None:
@@ -63,15 +64,20 @@ class Underruns:
         least, most = due[0] - played, due[1] - played
         if self._lag is None:  # a device takes a while to start
             self._lag = least
-        if least - self._lag > self._tolerance:
-            lost = round(least - self._lag)
-        elif min(in_rings) == 0 and most > self._lag:
-            lost = max(1, round(least - self._lag))  # it has run dry just now
-        else:
-            nearest = min(max(self._lag, least), most)
-            self._lag += SMOOTHING * (nearest - self._lag)
-            return 0
-        self._lag += lost
-        self.n_underruns += 1
-        self.n_lost += lost
-        return lost
+        excess = least - self._lag
+        is_dry = min(in_rings) == 0 and most > self._lag  # just now
+        if excess > self._tolerance or is_dry:
+            self.n_underruns += not self._is_going_on
+            self._is_going_on = True
+            return self._lose(max(1, round(excess)))
+        if self._is_going_on:  # what was lost since the last look, to the frame
+            self._is_going_on = False
+            return self._lose(max(0, round(excess)))
+        nearest = min(max(self._lag, least), most)
+        self._lag += SMOOTHING * (nearest - self._lag)
+        return 0
+
+    def _lose(self, n: int) -> int:
+        self._lag += n
+        self.n_lost += n
+        return n
