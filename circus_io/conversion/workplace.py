@@ -131,7 +131,10 @@ def partial_folder(path: Path, comm: Any, key: str = "") -> Iterator[Journal]:
         raise
     finally:
         for lock in locks:
-            lock.release() if goes_on else _leave(journal.folder, lock)
+            if goes_on:
+                lock.release()
+            else:
+                _leave(journal.folder, lock)
 
 
 def can_go_on(path: Path) -> bool:
