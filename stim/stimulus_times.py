@@ -20,6 +20,8 @@ from circus_io.errors import ParameterError
 __all__ = ["StimulusTimes", "find_stimuli", "write_time_files"]
 
 QUARTZ = 100e-6  # how far, at the most, two quartzes differ, as a ratio of times
+ENDS = ("stop", "fault", "close")  # of a run
+SURE = 2.0  # times the best uncertainty, for entries to count
 WANDER = 1e-6  # how much this ratio changes, while temperatures do
 
 Event = Mapping[str, Any]
@@ -91,6 +93,7 @@ def find_stimuli(events: Sequence[Event], sampling_rate: float) -> StimulusTimes
     ParameterError
         Nothing in the log ties the device to a recording.
     """
+    events = _of_last_recording(events)
     lengths: dict[int, int] = {}
     frames, labels, uncertainties, sources = [], [], [0.0], []
     for run in _runs(events):
@@ -154,6 +157,37 @@ def _write(path: str | Path, head: str, rows: Any) -> None:
         temporary.write_text(head + lines, encoding="utf-8")
 
 
+def _of_last_recording(events: Sequence[Event]) -> list[Event]:
+    """Leave out what ties the log to earlier recordings, and what ended with them.
+
+    Entries ``recording`` say where one begins; frames count from there.
+    """
+    places = {"recording": -1, "start": -1, "end": -1}
+    for number, event in enumerate(events):
+        name = "end" if event["command"] in ENDS else event["command"]
+        if name == "recording":
+            running = places["start"] if places["start"] > places["end"] else number
+            places["running"] = running
+        if name in places:
+            places[name] = number
+    begin = places["recording"]
+    if begin < 0:
+        return list(events)
+    stored = [event for event in events[: places["running"]] if not _is_played(event)]
+    running = [e for e in events[places["running"] : begin] if not _is_anchor(e)]
+    return [*stored, *running, *events[begin:]]
+
+
+def _is_played(event: Event) -> bool:
+    """Tell what happened in a run from what outlasts it: downloads, and the device."""
+    is_download = event["command"] == "signal" and event.get("device_sample") is None
+    return not (is_download or event["command"] == "open")
+
+
+def _is_anchor(event: Event) -> bool:
+    return event["command"] in ("sync", "clock")
+
+
 # ------------------------------------------------------------ samples of the device
 
 
@@ -204,7 +238,7 @@ def _onsets(
 
 def _end(run: Sequence[Event], rate: float) -> float:
     """Return the sample of the device at which it was stopped."""
-    stops = [event for event in run if event["command"] in ("stop", "fault")]
+    stops = [event for event in run if event["command"] in ENDS]
     if not stops:
         return max((event["host_s"] for event in run), default=0) * rate
     if stops[0].get("device_sample") is not None:
@@ -236,7 +270,11 @@ def _device_to_frames(
     if len(synced):
         line = _fit(synced[:, 0], synced[:, 1], sampling_rate / rate, 0.0)
         return line, f"{len(synced)} recorded sync-outs"
-    ticks = [event for event in events if event["command"] == "clock"]
+    ticks = [
+        event
+        for event in events
+        if event["command"] == "clock" and "recording_sample" in event
+    ]
     clocked = _anchors(ticks, "clock", "host_s")
     if not len(clocked):
         raise ParameterError(
@@ -245,7 +283,9 @@ def _device_to_frames(
             "clock entries (a frame for a time of the host). Record a sync-out, or let "
             "the program that records write its clock to the log"
         )
-    spread = max(float(event.get("uncertainty_s", 0)) for event in ticks)
+    unsure = np.array([float(event.get("uncertainty_s", 0)) for event in ticks])
+    good = unsure <= SURE * unsure.min()  # a clock is learned: the first are worse
+    clocked, spread = clocked[good], float(unsure[good].max())
     host = _fit(clocked[:, 0], clocked[:, 1], sampling_rate, spread * sampling_rate)
     began_s, within_s = _began(run[0])
     whole = host.slope / rate  # frames per sample of the device

@@ -57,6 +57,7 @@ LIVE = DOCS / "how-to" / "record-live.md"
 VIEW = DOCS / "how-to" / "watch-a-live-recording.md"
 MOVE_FROM_CREPE = DOCS / "how-to" / "move-from-crepe.md"
 MEAME_SERVER = DOCS / "how-to" / "use-the-meame-server.md"
+CLOSED_LOOP = DOCS / "how-to" / "close-the-loop.md"
 MEAME = DOCS / "reference" / "meame-protocol.md"
 STIMULATION_SAFETY = DOCS / "explanation" / "stimulation-safety.md"
 STIMULUS_FILES = DOCS / "reference" / "stimulus-files.md"
@@ -204,6 +205,18 @@ def test_the_page_on_live_recording_runs(tmp_path):
     copies = open_recording(tmp_path / "copy_0.h5", stream_mode="multi-files")
     assert len(copies) == n_frames
     assert printed.rstrip().endswith("rec.h5: was whole")
+
+
+def test_the_page_on_closed_loops_runs(tmp_path):
+    printed = run_page(CLOSED_LOOP, tmp_path)
+    assert "clock of the host, to within" in printed[-1]
+    with open_recording(tmp_path / "loop.h5") as recording:
+        marks = recording.read_events()["Events"]
+        frames = marks.times_s * recording.sampling_rate
+    triggers = np.loadtxt(tmp_path / "stimulation.triggers.txt", ndmin=2)
+    assert len(triggers) == len(frames) > 3
+    # the recorder and the log put the same stimuli at the same frames, to within 20 ms
+    np.testing.assert_allclose(triggers[:, 1], frames, atol=400)
 
 
 def test_the_page_on_the_view_runs(tmp_path, require):

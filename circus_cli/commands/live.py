@@ -37,6 +37,7 @@ Examples:
   circus live --source 'synthetic?n_channels=60' --duration 10
   circus live --source rec.h5 --metrics 9100     counts for other programs, as JSON
   circus live --source meame://127.0.0.1 --record rec.h5 --view
+  circus live --record rec.h5 --stim-log run.jsonl   beside circus stim run --log
   circus live --selftest         how fast blocks reach a service on this machine
 """
 
@@ -92,6 +93,15 @@ def live(
             "error.",
         ),
     ] = "block",
+    stim_log: Annotated[
+        Path | None,
+        typer.Option(
+            "--stim-log",
+            metavar="LOG",
+            help="Write the clock of the stream into the log of a stimulator; see "
+            "circus stim events.",
+        ),
+    ] = None,
     duration_s: Annotated[
         float | None,
         typer.Option("--duration", metavar="S", help="Stop after so many seconds."),
@@ -124,6 +134,10 @@ def live(
     if view:
         shown = make_view(view_port, view_address, view_token_file, view_high_pass_hz)
     flow = _flow(source, services or [], policy, record, rotate_s, shown)
+    if stim_log is not None:
+        from circus_live.clock_notes import ClockNotes
+
+        flow.add(ClockNotes(stim_log), after="source")
     try:
         with _metrics(flow, metrics_port) as metrics:
             _run(flow, metrics, duration_s, quiet)

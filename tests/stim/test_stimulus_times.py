@@ -125,6 +125,45 @@ def test_a_start_plays_what_was_downloaded_as_many_times_as_it_was_told():
     assert of(5) == [120, 520, 920, 80_120, 80_520]
 
 
+def test_only_the_last_recording_of_a_log_counts():
+    begin = {"command": "recording", "host_s": 0.0}
+    events = [
+        {"command": "open", "host_s": 0.0, "rate_hz": RATE_HZ},
+        begin,
+        *(start(), sync(0, 7), signal(0, period=5000), stop(10_000)),
+        begin,
+        *(start(), sync(0, 300), signal(0, label=2, period=5000), stop(10_000)),
+    ]
+    times = find_stimuli(events, SAMPLING_RATE)
+    assert times.frames.tolist() == [300, 2300]
+    assert times.labels.tolist() == [2, 2]
+
+
+def test_what_still_runs_when_a_recording_begins_counts_from_there():
+    begin = {"command": "recording", "host_s": 0.0}
+    events = [start(), signal(0, period=5000), begin, sync(10_000, 0), stop(20_000)]
+    times = find_stimuli(events, SAMPLING_RATE)
+    assert times.frames.tolist() == [0, 2000]
+    assert times.n_before == 2
+
+
+def test_a_download_of_before_is_played_in_a_later_recording():
+    begin = {"command": "recording", "host_s": 0.0}
+    stored = signal(None, label=4, period=1000, onsets=(100,), repeats=2)
+    begun = start(mode="download")
+    events = [stored, begin, begun, stop(2000), begin, begun, sync(0, 0), stop(2000)]
+    assert find_stimuli(events, SAMPLING_RATE).frames.tolist() == [40, 440]
+
+
+def test_clocks_that_are_still_being_learned_are_left_out():
+    late = [clock(90.0 + 0.02, 0, 0.02), clock(91.0 + 0.01, 20_000, 0.01)]
+    ticks = [clock(90 + s, round(s * SAMPLING_RATE), 1e-4) for s in range(2, 30)]
+    events = [*late, *ticks, start(100.0), signal(0, period=50_000), stop(100_000)]
+    times = find_stimuli(events, SAMPLING_RATE)
+    np.testing.assert_allclose(times.frames, [200_000, 220_000], atol=1)
+    assert times.uncertainty_s < 4e-4
+
+
 def test_stimuli_before_the_recording_are_counted():
     events = [start(), sync(10_000, 0), signal(0, period=2500), stop(20_000)]
     times = find_stimuli(events, SAMPLING_RATE)

@@ -1,0 +1,74 @@
+"""The clock of a stream in an event log: from a stimulus to its frame."""
+
+import time
+
+import numpy as np
+import pytest
+
+from circus_io.errors import FormatError
+from circus_live import Flow, Message, Service
+from circus_live.clock_notes import ClockNotes
+from circus_live.sources.synthetic import SyntheticSource
+from stim.event_log import EventLog, read_events
+from stim.stimulus_times import find_stimuli
+
+RATE_HZ = 20_000.0
+
+
+class Probe(Service):
+    """Writes when each second of the stream was complete."""
+
+    def __init__(self, log):
+        self.path = log
+
+    def open(self, info):
+        self.log = EventLog(self.path)
+
+    def process(self, block):
+        if block.sample_index // RATE_HZ != block.t_stop // RATE_HZ:
+            host_s = block.host_time_ns * 1e-9
+            self.log.write("probe", host_s=host_s, t_stop=block.t_stop)
+
+
+def test_frames_are_found_by_the_time_of_the_machine(tmp_path):
+    source = SyntheticSource(n_channels=4, sampling_rate=RATE_HZ, duration_s=4.0)
+    flow = Flow(source)
+    flow.add(ClockNotes(tmp_path / "log.jsonl"))
+    flow.add(Probe(tmp_path / "log.jsonl"), after="source")
+    with EventLog(tmp_path / "log.jsonl") as log:
+        log.write("open", rate_hz=50_000)
+        flow.start()
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            clocks = [e for e in read_events(log.path) if e["command"] == "clock"]
+            if len(clocks) >= 2:
+                break
+            time.sleep(0.02)
+        now_s = time.monotonic()
+        log.write("start", host_s=now_s, mode="streaming", device_sample=0)
+        log.write(
+            "signal",
+            device_sample=0,
+            label=1,
+            period_samples=50_000,
+            onset_samples=[0],
+            length_samples=10,
+        )
+        log.write("stop", device_sample=1)
+        flow.wait()
+    events = read_events(tmp_path / "log.jsonl")
+    times = find_stimuli(events, RATE_HZ)
+    probes = np.array(
+        [(e["host_s"], e["t_stop"]) for e in events if e["command"] == "probe"]
+    )
+    # blocks are complete at their time or later: the earliest one tells the clock
+    begin_s = (probes[:, 0] - probes[:, 1] / RATE_HZ).min()
+    expected = (now_s - begin_s) * RATE_HZ
+    assert abs(times.frames[0] - expected) / RATE_HZ <= times.uncertainty_s + 0.005
+    assert "host" in times.source
+
+
+def test_messages_have_no_frames(tmp_path):
+    notes = ClockNotes(tmp_path / "log.jsonl")
+    with pytest.raises(FormatError, match="after the source"):
+        notes.process(Message(0, "value", 0, origin="loop"))
