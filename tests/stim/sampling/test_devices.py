@@ -9,9 +9,11 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from circus_io import open_recording
+from circus_io import DataFile, open_recording
 from circus_io.errors import DeviceError, ParameterError, SafetyError
+from circus_io.indexing import select_channels
 from stim import SafetyLimits, Scale, Stimulator, Waveform
+from stim.opening import open_stimulator
 from stim.sampling.characterisation import Characterisation
 from stim.sampling.designs import make_design
 from stim.sampling.device import SamplingDevice, Wave
@@ -21,6 +23,8 @@ from stim.sampling.devices.simulated import SimulatedDevice
 from stim.sampling.limits import DriveLimits
 from stim.sampling.opening import open_device
 from stim.sampling.store import SampleStore
+from stim.simulated import SimulatedBus, VirtualClock
+from stim.simulated import SimulatedDevice as SimulatedStg
 
 LIMITS = DriveLimits((-1.0, -1.0), (1.0, 1.0), float("inf"))
 
@@ -153,7 +157,9 @@ def recruitment(n_electrodes=2, **changes):
 
 def test_a_stimulator_drives_and_a_recording_answers(looped, tmp_path):
     stimulator, recording = looped
-    device = RecordedStimulator(stimulator, recording, lambda: stimulator.frame)
+    device = RecordedStimulator(
+        stimulator, recording, lambda: stimulator.frame, latency_s=0.0
+    )
     assert isinstance(device, SamplingDevice)
     run = Characterisation(
         device=device,
@@ -177,9 +183,66 @@ def test_a_stimulator_drives_and_a_recording_answers(looped, tmp_path):
             assert raw.any()
 
 
+class Traced(DataFile):
+    """What a simulated STG has put out on two channels, µA as µV, at 50 kHz."""
+
+    description, needs_file = "traced", False
+    trace = None
+
+    def _read_from_header(self):
+        self._shape = (50_000 * 60, 2)
+        facts = {"nb_channels": 2, "sampling_rate": 50_000, "data_dtype": "<f8"}
+        return facts | {"gain": 1e-3, "dtype_offset": 0}
+
+    def _read_frames(self, t_start, t_stop, nodes):
+        times_ns = np.arange(t_start, t_stop) * 20_000 + 10_000
+        levels = np.stack([self.trace.at(channel, times_ns) for channel in (0, 1)], 1)
+        return select_channels(levels.astype(float), nodes)
+
+
+def test_a_simulated_stg_plays_what_was_designed(tmp_path):
+    clock = VirtualClock()
+    bus = SimulatedBus([SimulatedStg(clock=clock)])
+    limits = SafetyLimits(500_000, 30_000, 1000, unit="nA")
+    recording = Traced(None)
+    recording.trace = trace = bus.devices[0].trace
+
+    def onset(frame):
+        """Find the first change after a frame, which is that of the first pulse."""
+        changes = [trace.changes(channel)[0] for channel in (0, 1)]
+        frames = np.concatenate(changes) // 20_000
+        return int(frames[frames >= frame].min())
+
+    with open_stimulator(bus, limits) as stimulator:
+        device = RecordedStimulator(
+            stimulator,
+            recording,
+            lambda: clock.now_ns() // 20_000,
+            onset=onset,
+            outputs=[0, 1],
+            clock=clock,
+        )
+        run = Characterisation(
+            device=device,
+            design=recruitment(amplitude=4e-4, n_batches=2),
+            limits=device.limits(),
+        )
+        run.record(tmp_path / "run")
+        assert stimulator.stats().n_underruns == 0
+    with SampleStore(tmp_path / "run") as store:
+        assert store.info["units"]["inputs"] == "A"
+        for index in range(2):
+            inputs, outputs = store.batch(index)
+            assert np.abs(outputs).max() == pytest.approx(400)
+            np.testing.assert_allclose(outputs, inputs * 1e6, atol=1)
+    assert not any(recording.trace.levels)
+
+
 def test_what_leaves_a_charge_is_refused_by_the_stimulator(looped, tmp_path):
     stimulator, recording = looped
-    device = RecordedStimulator(stimulator, recording, lambda: stimulator.frame)
+    device = RecordedStimulator(
+        stimulator, recording, lambda: stimulator.frame, latency_s=0.0
+    )
     sine = make_design(
         {
             "kind": "sine",
@@ -227,7 +290,7 @@ def test_waves_become_waveforms_of_whole_numbers():
     values = np.array([0, 0, 1e-4, 1e-4, -2e-4, 0, 0.5, 0])
     runs = [(0, 200), (100, 200), (-200, 100), (0, 100), (500_000, 100), (0, 100)]
     assert as_waveform(values, 10_000, "uV") == Waveform.of(runs, "uV")
-    assert as_waveform(np.zeros(5), 10_000, "uV") is None
+    assert as_waveform(np.zeros(5), 10_000, "uV") == Waveform.of([(0, 500)], "uV")
     assert as_waveform(np.array([1e-6]), 50_000, "nA") == Waveform.of([(1000, 20)])
     with pytest.raises(SafetyError, match="µs"):
         as_waveform(values, 3000, "uV")
