@@ -57,9 +57,9 @@ class Sampler:
     def __init__(
         self, configs: Mapping[str, Any], device: SamplingDevice | None = None
     ) -> None:
-        config = SamplingConfig.of(configs)
         self.configs: dict[str, Any] = plain(configs)
-        self.device = device or open_device(configs["driver"], config)
+        config = SamplingConfig.of(self.configs)
+        self.device = device or open_device(self.configs["driver"], config)
         self.is_open = True
         try:
             if self.device.n_readouts != config.n_readouts:

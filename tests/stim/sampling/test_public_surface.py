@@ -78,6 +78,17 @@ def test_batches_of_a_sampler(configs):
     sampler.close_driver()
 
 
+def test_numbers_of_numpy_are_numbers(configs):
+    configs["input_data"]["number_batches"] = np.int64(2)
+    configs["driver"]["instruments_setup"]["activation_sampling_frequency"] = np.int64(
+        100
+    )
+    configs["input_data"]["amplitude"] = np.array([0.1, 0.2, 0.3])
+    with SampleStore(Sampler(configs).sample()) as store:
+        assert store.info["design"]["amplitude"] == [0.1, 0.2, 0.3]
+        assert store.n_batches == 2
+
+
 def test_a_batch_is_saved_as_it_is_asked_for(configs, tmp_path):
     store_layout.create(tmp_path / "samples.h5", [4], 3, 2, {})
     sampler = Sampler(configs)
