@@ -23,7 +23,7 @@ from circus_io.errors import (
     RecordingNotFoundError,
     StepError,
 )
-from circus_io.parallel import abort_on_error
+from circus_io.parallel import abort_on_error, broadcast, wait_for_all
 
 if TYPE_CHECKING:
     from circus_io.datafile import DataFile
@@ -265,6 +265,7 @@ def sort_on(comm: Any, request: Request, steps: Sequence[str] | None) -> int:
         _sort(comm, job, steps, request.quiet)
     if comm.rank == 0 and request.summary and not request.quiet:
         say_summary(job.result_path)
+    wait_for_all(comm)  # asleep; the end of MPI would keep the processor busy
     return 0
 
 
@@ -284,7 +285,7 @@ def of_rank_0(comm: Any, function: Callable[[], T]) -> T:
             if not isinstance(outcome, CircusError):
                 outcome = CircusError(f"{type(error).__name__}: {error}")
             outcome.__cause__ = error
-    outcome = comm.bcast(outcome)
+    outcome = broadcast(comm, outcome)
     if isinstance(outcome, CircusError):
         raise outcome
     return outcome

@@ -295,6 +295,7 @@ def sum_integers(comm: Any, array: Any) -> np.ndarray:
         )
     values = np.ascontiguousarray(values, dtype=np.int64).reshape(values.shape)
     total = np.empty_like(values)
+    wait_for_all(comm)
     comm.Allreduce(values, total)
     return total
 
@@ -315,10 +316,11 @@ def share(n_items: int, comm: Any) -> Iterator[int]:
     if not hasattr(comm, "Split_type"):  # no MPI behind it, so no counter to share
         yield from range(comm.rank, n_items, comm.size)
         return
+    wait_for_all(comm)
     window = _import_mpi().Win.Allocate(8 if comm.rank == 0 else 0, 8, comm=comm)
     if comm.rank == 0:
         np.frombuffer(window, np.int64)[:] = 0
-    comm.barrier()
+    wait_for_all(comm)
     window.Lock_all()
     item, request = _ask(window)
     request.Wait()
@@ -327,6 +329,7 @@ def share(n_items: int, comm: Any) -> Iterator[int]:
         yield int(item[0])
         request.Wait()
         item = following
+    wait_for_all(comm)  # both keep the processor busy until the last rank is there
     window.Unlock_all()
     window.Free()
 
@@ -388,6 +391,7 @@ def gather_ordered(
     if comm.size == 1:
         return [items[index] for index in sorted(items)]
     payload = np.frombuffer(pickle.dumps(dict(items), protocol=5), dtype=np.uint8)
+    wait_for_all(comm)
     sizes = comm.allgather(payload.size)
     merged: dict[int, Any] = {}
     for source, size in enumerate(sizes):

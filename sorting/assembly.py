@@ -10,6 +10,7 @@ from sorting.config import digest
 from sorting.kernels.isolation import isolation
 from sorting.kernels.noise import MAD
 from sorting.kernels.overlaps import OverlapTable
+from sorting.motion import Motion
 from sorting.quality import LabelRule
 from sorting.results import ChannelTable, Result, StreamTable
 from sorting.spike_file import map_spikes
@@ -77,7 +78,23 @@ def assemble(context: Context, parameters: dict[str, Any]) -> Result:
         parameters=parameters,
         provenance=provenance(context),
         **templates,
+        **_motion(context),
     )
+
+
+def _motion(context: Context) -> dict[str, Any]:
+    """Return the motion that was followed, if any, at the middle of each chunk."""
+    motion = Motion.from_arrays(context.store.load("motion"))
+    if not motion:
+        return {}
+    grid = context.front_end.grid
+    bounds = np.array([grid.bounds(index) for index in range(len(grid))])
+    return {
+        "motion_times": bounds.sum(axis=1) // 2,
+        "motion_depths_um": motion.depths_um,
+        "motion_um": motion.displacement_um,
+        "motion_axis": motion.axis,
+    }
 
 
 def _facts(context: Context, coefficients: np.ndarray, basis: np.ndarray) -> FitFacts:

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
 
 __all__ = [
+    "REFRACTORY_S",
     "LabelRule",
     "contamination",
     "contamination_of",
@@ -25,6 +25,7 @@ __all__ = [
 ]
 
 
+REFRACTORY_S = 0.0015  # of violations
 RATE_EXPONENT = 4  # measured: residues of this size are that much rarer
 
 
@@ -35,7 +36,9 @@ class LabelRule:
     A unit is *noise* if it has no spikes or its template does not stand out of the
     noise, or if it fires at a rate that residues of spikes and chance coincidences of
     those too small to be sorted reach: the larger a template, the rarer are these.
-    Where it is small it also has to be no fragment of another unit. It is *good* if it
+    Where it is small it also has to be no fragment of another unit, and not to fire
+    within its own refractory period more often than unrelated spikes would: residues of
+    spikes that come together do. It is *good* if it
     is large, frequent and steady enough to be judged, little contaminated, nearly
     complete and not to be confused with another one; all else is multi-unit activity.
     What is not known of a unit (NaN) does not count against it.
@@ -51,6 +54,9 @@ class LabelRule:
         fourth power of the norm.
     doubtful_isolation : float
         A unit between `min_norm` and `clear_norm` has at least this.
+    residue_violations, residue_excess : int, float
+        A unit below `good_snr` with so many short intervals, and more than so many
+        times those of unrelated spikes, is made of residues.
     good_snr, good_n_spikes, good_presence : float, int, float
         A good unit has at least this.
     good_isolation : float
@@ -64,6 +70,8 @@ class LabelRule:
     clear_norm: float = 0.0
     min_rate_hz: float = 2.0
     doubtful_isolation: float = 3.0
+    residue_violations: int = 3
+    residue_excess: float = 4.0
     good_snr: float = 4.0
     good_n_spikes: int = 50
     good_presence: float = 0.5
@@ -97,6 +105,8 @@ class LabelRule:
     def _is_noise(self, metrics: Mapping[str, float]) -> bool:
         if metrics["n_spikes"] == 0 or not metrics["snr"] >= self.min_snr:
             return True
+        if metrics["snr"] < self.good_snr and self._is_residue(metrics):
+            return True
         norm = metrics["norm"]
         fragment = metrics["isolation"] < self.doubtful_isolation
         if norm < self.min_norm or (norm < self.clear_norm and fragment):
@@ -104,6 +114,11 @@ class LabelRule:
         smallness = self.min_norm / norm if self.min_norm > 0 else 0.0
         least_rate_hz = self.min_rate_hz * smallness**RATE_EXPONENT
         return bool(metrics["firing_rate_hz"] < least_rate_hz)
+
+    def _is_residue(self, metrics: Mapping[str, float]) -> bool:
+        short = round(metrics["isi_violations"] * (metrics["n_spikes"] - 1))
+        by_chance = metrics["n_spikes"] * metrics["firing_rate_hz"] * REFRACTORY_S
+        return short >= max(self.residue_violations, self.residue_excess * by_chance)
 
 
 def firing_rate_hz(n_spikes: int, n_frames: int, sampling_rate: float) -> float:
@@ -287,26 +302,20 @@ def template_similarity(
     (K, K) float32
         Symmetric, in [-1, 1], 1 on the diagonal but for an empty template, which is 0.
     """
-    n_frames = waveforms.shape[1]
-    n_channels = int(np.max(channels, initial=-1)) + 1
-
-    def flat(lag: int) -> sparse.csr_array:
-        """Templates as rows, (channel, frame) as columns, shifted by ``lag``."""
-        padded = n_frames + max_lag
-        columns = (
-            channels[:, None].astype(np.int64) * padded + np.arange(n_frames) + lag
-        )
-        shape = (len(pointer) - 1, n_channels * padded)
-        data = waveforms.astype(np.float64).ravel()
-        return sparse.csr_array(
-            (data, columns.ravel(), pointer * n_frames), shape=shape
-        )
-
-    resting = flat(0)
-    norms = np.sqrt(np.asarray(resting.multiply(resting).sum(axis=1))).ravel()
-    best = np.full((len(norms), len(norms)), -np.inf)
-    for lag in range(max_lag + 1):
-        overlap = (resting @ flat(lag).T).toarray()
+    n_units, n_frames = len(pointer) - 1, waveforms.shape[1]
+    owners = np.repeat(np.arange(n_units), np.diff(pointer))
+    order = np.argsort(channels, kind="stable")
+    ends = np.flatnonzero(np.diff(channels[order])) + 1
+    shared = [rows for rows in np.split(order, ends) if rows.size]
+    energy = (waveforms.astype(np.float64) ** 2).sum(axis=1)
+    norms = np.sqrt(np.bincount(owners, energy, n_units))
+    best = np.full((n_units, n_units), -np.inf)
+    for lag in range(min(max_lag, n_frames - 1) + 1):
+        overlap = np.zeros((n_units, n_units))
+        for rows in shared:
+            local = waveforms[rows].astype(np.float64)
+            product = local[:, lag:] @ local[:, : n_frames - lag].T
+            overlap[np.ix_(owners[rows], owners[rows])] += product
         best = np.maximum(best, np.maximum(overlap, overlap.T))
     scale = np.outer(norms, norms)
     similar = np.divide(best, scale, out=np.zeros_like(best), where=scale > 0)

@@ -12,6 +12,7 @@ __all__ = [
     "CHANNELS",
     "FORMAT",
     "MAPPED",
+    "MOTION",
     "OPTIONAL",
     "RESULT",
     "STREAMS",
@@ -28,7 +29,8 @@ class Stored(NamedTuple):
     """How one field is kept in the file.
 
     A letter of ``shape`` stands for one length in all of the tables: K units, N spikes,
-    C channels, S streams, P pairs of a unit and a channel, T frames of a template.
+    C channels, S streams, P pairs of a unit and a channel, T frames of a template, M
+    moments and W depths at which motion is known.
     """
 
     path: str
@@ -117,12 +119,25 @@ RESULT = {
     "whitening_matrix": Stored(
         "whitening_matrix", "C × C", np.float32, "1/uV", "traces @ matrix is white"
     ),
+    "motion_times": Stored(
+        "motion/time", "M", np.int64, "frames", "global frame of the middle of a chunk"
+    ),
+    "motion_depths_um": Stored(
+        "motion/depth", "W", np.float64, "um", "along the axis, middle of a window"
+    ),
+    "motion_um": Stored(
+        "motion/displacement", "M × W", np.float32, "um", "of the tissue, median near 0"
+    ),
+    "motion_axis": Stored(
+        "motion/axis", "", int, "", "it moves along 0: x, 1: y, 2: z"
+    ),
     "parameters": Stored("parameters", "", dict, "", "JSON: every parameter"),
     "provenance": Stored(
         "provenance", "", dict, "", "JSON: software versions, seed, steps, input hashes"
     ),
 }
-OPTIONAL = {"objectives"}
+MOTION = ("motion_times", "motion_depths_um", "motion_um", "motion_axis")
+OPTIONAL = {"objectives", *MOTION}
 
 # Shapes that grow with the recording: such a dataset is neither compressed nor cut into
 # chunks, one run of bytes that a reader maps instead of holding it in memory.

@@ -83,6 +83,15 @@ class Result:
         ``traces @ whitening_matrix`` is white.
     objectives : (N,) float32, optional
         What the spike adds to the fit.
+    motion_times : (M,) int64, optional
+        Global frames at which the motion of the tissue is known; None, like the three
+        below, where none was followed.
+    motion_depths_um : (W,) float64, optional
+        Where it is known, along the axis, in µm; in between it is interpolated.
+    motion_um : (M, W) float32, optional
+        Displacement: where it is positive, spikes appear at larger coordinates.
+    motion_axis : int, optional
+        0, 1 or 2: along x, y or z of the channel table.
     parameters, provenance : mapping
         What JSON can hold. Run times belong to ``write_log``: equal sorts shall give
         equal files.
@@ -113,6 +122,10 @@ class Result:
     units: UnitTable
     streams: StreamTable
     objectives: np.ndarray | None = None
+    motion_times: np.ndarray | None = None
+    motion_depths_um: np.ndarray | None = None
+    motion_um: np.ndarray | None = None
+    motion_axis: int | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
 

@@ -8,6 +8,7 @@ import numpy as np
 from sorting.kernels.amplitudes import AmplitudeCounts, missing_fraction
 from sorting.kernels.trains import TrainCounts
 from sorting.quality import (
+    REFRACTORY_S,
     LabelRule,
     contamination_of,
     count_bins,
@@ -19,7 +20,6 @@ from sorting.spike_file import slices
 
 __all__ = ["FitFacts", "unit_table"]
 
-REFRACTORY_MS = 1.5
 CENSORED_MS = 0.3
 PRESENCE_BIN_S = 10.0
 DRIFT_BIN_S = 60.0
@@ -119,7 +119,7 @@ def _empty_trains(n_units: int, n_frames: int, sampling_rate: float) -> TrainCou
     bin_frames = round(PRESENCE_BIN_S * sampling_rate)
     return TrainCounts(
         n_units,
-        refractory=round(REFRACTORY_MS * sampling_rate / 1000),
+        refractory=round(REFRACTORY_S * sampling_rate),
         censored=round(CENSORED_MS * sampling_rate / 1000),
         bin_frames=bin_frames,
         n_bins=count_bins(n_frames, bin_frames),

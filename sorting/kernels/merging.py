@@ -1,11 +1,14 @@
 """Which fitted units are one neuron: similar waveforms that never fire together."""
 
+import math
+
 import numpy as np
 
 __all__ = ["FLANKS", "dip_score", "greedy_merges"]
 
 FLANKS = 20  # times the window: where the correlogram says what to expect
-MIN_EXPECTED = 10.0  # coincidences; fewer say nothing about a dip
+MANY = 100.0  # expected coincidences, of which a dip that matters is never chance
+CHANCE = 0.01  # that independent neurons meet so seldom: of 5 expected times never
 
 
 def dip_score(near: int, far: int, reach: int) -> float:
@@ -26,12 +29,22 @@ def dip_score(near: int, far: int, reach: int) -> float:
     Returns
     -------
     float
-        1 - observed / expected, at least 0; 0 when too few are expected to judge.
+        1 - observed / expected, at least 0; 0 where so few coincidences as observed
+        may be chance.
     """
     expected = (far - near) * (2 * reach + 1) / (2 * reach * (FLANKS - 1))
-    if expected < MIN_EXPECTED:
+    if near >= expected or (expected < MANY and _at_most(near, expected) > CHANCE):
         return 0.0
-    return max(0.0, 1 - near / expected)
+    return 1 - near / expected
+
+
+def _at_most(count: int, mean: float) -> float:
+    """Probability that a Poisson number does not exceed a count below its mean."""
+    term = total = math.exp(-mean)
+    for number in range(1, int(count) + 1):
+        term *= mean / number
+        total += term
+    return total
 
 
 def greedy_merges(

@@ -174,6 +174,7 @@ def store_by_channel(
         for owner in range(comm.size):
             peaks = mine[mine["channel"] == first + owner]
             outgoing.append((peaks, sample.features(peaks)))
+        wait_for_all(comm)
         received = comm.alltoall(outgoing)
         channel = first + comm.rank
         if channel < context.n_channels:

@@ -29,6 +29,8 @@ __all__ = ["run"]
 ENERGY = 0.995  # of all templates, that their basis keeps
 COMPONENTS = (6, 12)
 DRIFT_ALLOWANCE = 0.12  # less alike: what is left of drift, where clusters take turns
+TOLD_APART = 0.03  # more alike: two frequent clusters that the same channel saw apart
+FREQUENT = 0.25  # size of such a cluster beside the other: collisions are rarer
 
 
 def run(context: Context) -> dict[str, np.ndarray]:
@@ -258,7 +260,9 @@ def _find_duplicates(context, coefficients, basis, clusters):
         overlaps, norms, config.max_lag_frames
     )
     sizes = clusters["size"]
-    similarity += DRIFT_ALLOWANCE * take_turns(context, clusters, first, second)
+    turns = take_turns(context, clusters, first, second)
+    similarity += DRIFT_ALLOWANCE * turns
+    similarity -= TOLD_APART * (~turns & _told_apart(clusters, first, second))
     sets = merge_sets(norms.size, first, second, similarity, config.merge_similarity)
     between = dict(zip(zip(first, second, strict=True), lag, strict=True))
     lags = np.zeros(norms.size, np.int64)
@@ -269,3 +273,15 @@ def _find_duplicates(context, coefficients, basis, clusters):
             low, high = min(leader, member), max(leader, member)
             lags[member] = between[low, high] * (1 if leader == low else -1)
     return sets, lags
+
+
+def _told_apart(clusters: dict, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Tell which pairs came apart on one channel, and are no collisions by their size.
+
+    Seen from two channels, a unit has two templates for no other reason; here a dip
+    between them is known.
+    """
+    channels, sizes = clusters["channel"], clusters["size"]
+    smaller = np.minimum(sizes[first], sizes[second])
+    larger = np.maximum(sizes[first], sizes[second])
+    return (channels[first] == channels[second]) & (smaller >= FREQUENT * larger)

@@ -77,6 +77,10 @@ def test_drift_does_not_split_units(tmp_path, accuracy):
         output_dir=tmp_path,
     )
     assert np.mean(accuracy(recording.ground_truth, result)) > 0.95
+    truth = 15 * np.sin(2 * np.pi * result.motion_times / result.sampling_rate / 40)
+    difference = result.motion_um[:, 0] - truth
+    assert (difference - np.median(difference)).std() < 1.5
+    assert result.motion_axis == 1
 
 
 def motion_of(*displacement, depths=(0.0,)):

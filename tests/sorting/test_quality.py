@@ -175,6 +175,10 @@ def test_similarity_of_no_templates():
         ({"snr": np.nan}, "noise"),
         ({"n_spikes": 0}, "noise"),
         ({"snr": 3.9}, "mua"),
+        ({"snr": 3.9, "isi_violations": 3 / 49}, "noise"),  # by chance 0.15 of them
+        ({"snr": 3.9, "isi_violations": 2 / 49}, "mua"),
+        ({"snr": 4.0, "isi_violations": 3 / 49}, "good"),
+        ({"snr": 3.9, "isi_violations": 3 / 49, "firing_rate_hz": 20.0}, "mua"),
         ({"n_spikes": 49}, "mua"),
         ({"presence": 0.4}, "mua"),
         ({"contamination": 0.11}, "mua"),
@@ -188,12 +192,12 @@ def test_similarity_of_no_templates():
 def test_labels(changes, label):
     unit = {"snr": 4, "n_spikes": 50, "presence": 0.5, "contamination": 0.1}
     unit |= {"norm": 7, "isolation": 4, "amplitude_cutoff": 0.2, "amplitude_drift": 0.5}
-    unit |= {"firing_rate_hz": 2.0}
+    unit |= {"firing_rate_hz": 2.0, "isi_violations": 0.0}
     assert LabelRule(min_norm=6.0, clear_norm=7.0).label(unit | changes) == label
 
 
 def test_without_a_least_norm_no_rate_is_asked_for():
     unit = {"snr": 2.0, "n_spikes": 5, "firing_rate_hz": 0.01, "norm": 0.0}
     unit |= {"presence": 0.1, "contamination": 0.0, "isolation": 1.0}
-    unit |= {"amplitude_cutoff": 0.0, "amplitude_drift": 0.0}
+    unit |= {"amplitude_cutoff": 0.0, "amplitude_drift": 0.0, "isi_violations": 0.0}
     assert LabelRule().label(unit) == "mua"

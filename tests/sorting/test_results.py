@@ -11,7 +11,7 @@ import pytest
 
 import sorting.results
 from circus_io.errors import NotWritableError, ResultError
-from sorting.result_layout import CHANNELS, RESULT, STREAMS, UNITS
+from sorting.result_layout import CHANNELS, OPTIONAL, RESULT, STREAMS, UNITS
 from sorting.results import (
     Result,
     StreamTable,
@@ -134,6 +134,24 @@ def test_objectives_are_kept_if_there_are_any(make_result, tmp_path):
     np.testing.assert_array_equal(loaded.objectives, objectives)
 
 
+def test_motion_is_kept_if_there_is_any(make_result, tmp_path):
+    result = make_result(
+        motion_times=[500, 1500, 2500],
+        motion_depths_um=[100.0, 300.0],
+        motion_um=[[1, 2], [-3, 0.5], [2, -2.5]],
+        motion_axis=1,
+    )
+    loaded = load_result(write_result(tmp_path / "rec.sorting.hdf5", result))
+    assert loaded.motion_times.tolist() == [500, 1500, 2500]
+    assert loaded.motion_depths_um.tolist() == [100, 300]
+    assert loaded.motion_um.tolist() == [[1, 2], [-3, 0.5], [2, -2.5]]
+    assert loaded.motion_axis == 1
+    still = load_result(write_result(tmp_path / "still.sorting.hdf5", make_result()))
+    assert still.motion_um is None
+    with pytest.raises(ResultError, match="must agree in W"):
+        make_result(motion_depths_um=[1.0], motion_um=np.zeros((3, 2)))
+
+
 def test_the_file_describes_itself(make_result, tmp_path):
     result = make_result(n_units=40, n_channels=64)
     path = write_result(tmp_path / "rec.sorting.hdf5", result)
@@ -155,7 +173,8 @@ def test_the_file_describes_itself(make_result, tmp_path):
         for layout in (RESULT, CHANNELS, UNITS, STREAMS)
         for stored in layout.values()
     }
-    assert set(found) == declared - {"spikes/objective"}
+    absent = {RESULT[name].path for name in OPTIONAL}
+    assert set(found) == declared - absent
     assert all(set(attrs) == {"units", "description"} for attrs in found.values())
     assert found["templates/waveform"]["units"] == "uV"
 

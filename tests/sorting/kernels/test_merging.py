@@ -50,6 +50,17 @@ def test_halves_of_one_neuron_dip_all_the_way():
     assert dip_score(first, second, REACH) == 1
 
 
+@pytest.mark.parametrize(
+    ("near", "expected", "dips"),
+    [(0, 4.5, False), (0, 4.7, True), (1, 6.5, False), (1, 6.8, True), (0, 1.0, False)],
+)
+def test_a_dip_that_may_be_chance_is_none(near, expected, dips):
+    # P(0 | 4.61) = 0.01, and P(0 or 1 | 6.64) = 0.01 of a Poisson number
+    far = near + expected * 2 * REACH * (FLANKS - 1) / (2 * REACH + 1)
+    score = merging.dip_score(near, far, REACH)
+    assert score == (pytest.approx(1 - near / expected) if dips else 0)
+
+
 def test_a_partial_dip_is_the_missing_fraction():
     # half of the first train is refractory to the second, half is independent
     rng = np.random.default_rng(2)
