@@ -96,12 +96,16 @@ class Compare(Service):
         return self.n_frames, self.n_wrong
 
 
-def run(seconds: float, is_zeroed: bool, folder: Path) -> dict[str, object]:
+def run(
+    seconds: float, is_zeroed: bool, folder: Path, realtime: bool
+) -> dict[str, object]:
     """Stream for a while; return what was found."""
-    server, url = start_server(f"zero_last_sample={'yes' if is_zeroed else 'no'}")
+    fault = f"zero_last_sample={'yes' if is_zeroed else 'no'}"
+    server, url = start_server(fault, realtime=realtime)
     path = folder / f"{'zeroed' if is_zeroed else 'sound'}.h5"
     try:
-        flow = Flow(f"{url}&sampling_rate={RATE}&segment_frames={LENGTH}")
+        address = f"{url}&sampling_rate={RATE}&segment_frames={LENGTH}"
+        flow = Flow(address, realtime=realtime)
         flow.add(Receive, name="receive")
         flow.add(Compare(is_zeroed), name="compare")
         result = flow.output()
@@ -177,12 +181,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=600.0)
     parser.add_argument("--quick", action="store_true", help="two seconds of each")
+    parser.add_argument("--realtime", action="store_true", help="as circus live does")
     given = parser.parse_args()
+    seconds = 2.0 if given.quick else given.seconds
     print(machine.describe())
     print(f"sleep      late by {percentiles(oversleep())} ms (p50 / p99 / max)")
     with tempfile.TemporaryDirectory() as folder:
         for is_zeroed in (False, True):
-            found = run(2.0 if given.quick else given.seconds, is_zeroed, Path(folder))
+            found = run(seconds, is_zeroed, Path(folder), given.realtime)
             report(found, is_zeroed)
             print(f"load       {machine.load()}", flush=True)
 

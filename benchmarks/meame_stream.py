@@ -21,6 +21,7 @@ repaired ones with the mean of their neighbours.
 """
 
 import argparse
+import os
 import subprocess
 import sys
 import time
@@ -31,6 +32,7 @@ from machine import describe
 
 from circus_live.block import Block
 from circus_live.meame_server import Ramp
+from circus_live.priority import become_realtime
 from circus_live.sources.meame import MeameSource
 from circus_live.speaker import MeameStimulator
 from stim import Pulse, SafetyLimits
@@ -82,19 +84,27 @@ class Check:
         self.cpu_s += time.thread_time() - started_s
 
 
-def start_server(*faults: str) -> tuple[subprocess.Popen, str]:
-    """Start the server double as a program; return it and its address."""
+def start_server(*faults: str, realtime: bool = False) -> tuple[subprocess.Popen, str]:
+    """Start the server double as a program; return it and its address.
+
+    At real-time priority it sends on time, as a device does that is no part of this
+    machine.
+    """
     ports = ["--port", "0", "--data-port", "0", "--test-port", "0", "--quiet"]
     command = [sys.executable, "-m", "circus_cli", "meame-server", "--signal", "ramp"]
     command += [*ports, *(f"--fault={fault}" for fault in faults)]
+    if realtime:
+        become_realtime()  # it inherits that
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    if realtime:
+        become_ordinary()
     return server, server.stdout.readline().strip()
 
 
-def measure(setting: str, seconds: float) -> Run:
+def measure(setting: str, seconds: float, realtime: bool) -> Run:
     """Receive for a while."""
     rate, length = map(int, setting.split("/"))
-    server, url = start_server()
+    server, url = start_server(realtime=realtime)
     try:
         url += f"&sampling_rate={rate}&segment_frames={length}"
         source = MeameSource.from_url(url)
@@ -102,8 +112,12 @@ def measure(setting: str, seconds: float) -> Run:
         with MeameStimulator(LIMITS, port=port) as stimulator:
             pulse = Pulse.biphasic(100_000, 200)
             stimulator.set_signal(0, pulse, period_us=100_000, electrodes=[12])
+            if realtime:
+                become_realtime()
             return receive(source, stimulator, length, seconds)
     finally:
+        if realtime:
+            become_ordinary()
         server.kill()
         server.communicate()
 
@@ -136,6 +150,11 @@ def receive(
     return run
 
 
+def become_ordinary() -> None:
+    """Run as other programs do, and let those that are started do so."""
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+
+
 def oversleep(n_times: int = 2000) -> list[int]:
     """Return how late sleeps of 1 ms end here, ns: nothing can be faster."""
     late, due_ns = [], time.monotonic_ns()
@@ -160,15 +179,22 @@ def main() -> None:
         "--settings", nargs="+", default=SETTINGS, metavar="RATE/LENGTH"
     )
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument(
+        "--realtime", action="store_true", help="run both at real-time priority"
+    )
     given = parser.parse_args()
     settings = ["10000/100"] if given.quick else given.settings
     print(describe())
     print(f"sleep      late by {percentiles(oversleep())} ms (p50 / p99 / max)")
+    if given.realtime:
+        become_realtime()
+        print(f"           late by {percentiles(oversleep())} ms at real-time priority")
+        become_ordinary()
     head = ("setting", "frames", "lost", "wrong", "late p50 / p99 / max", "")
     print("{:>11} {:>10} {:>6} {:>6}   {:^24}{}".format(*head), end="")
     print(f" {'answer: sent':^24}  {'acknowledged':^24}  cpu  receive")
     for setting in settings:
-        run = measure(setting, 2.0 if given.quick else given.seconds)
+        run = measure(setting, 2.0 if given.quick else given.seconds, given.realtime)
         print(
             f"{setting:>11} {run.n_frames:>10} {run.n_lost:>6} {run.n_wrong:>6}   "
             f"{percentiles(run.late_ns)}  {percentiles(run.sent_ns)}  "

@@ -27,6 +27,7 @@ from circus_live.member import SIGNALS, Input, Member
 from circus_live.opening import open_source
 from circus_live.output import Output
 from circus_live.policies import Policy
+from circus_live.priority import check_realtime
 from circus_live.ring import Ring
 from circus_live.service import as_service
 from circus_live.source import SourceInfo
@@ -53,9 +54,14 @@ class Flow:
         killed.
     start_method : {'fork', 'spawn', 'forkserver'}, optional
         Of the processes; by default that of `multiprocessing`.
+    realtime : bool
+        Source and services run before everything else on the machine, as they are
+        woken: for closed loops. What the flow can do without, such as a view, does not.
 
     Raises
     ------
+    LiveError
+        Real-time priority is not permitted here.
     FormatError, RecordingNotFoundError
         As `open_source`.
 
@@ -75,7 +81,11 @@ class Flow:
         buffer_s: float = 2.0,
         drain_timeout_s: float = 10.0,
         start_method: str | None = None,
+        realtime: bool = False,
     ) -> None:
+        if realtime:
+            check_realtime()
+        self.realtime = realtime
         self.source = open_source(source)
         self.drain_timeout_s = drain_timeout_s
         self._context = multiprocessing.get_context(start_method)
@@ -329,6 +339,7 @@ class Flow:
             board=self._board,
             parent_pid=os.getpid(),
             reports=reports,
+            realtime=self.realtime,
         )
 
     def _process(self, member: Member) -> Any:

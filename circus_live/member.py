@@ -13,6 +13,7 @@ from circus_live.block import Block, Message
 from circus_live.board import Board
 from circus_live.clock import BIN_NS, SampleClock
 from circus_live.failure import Failure
+from circus_live.priority import become_realtime
 from circus_live.reader import Reader
 from circus_live.ring import Ring
 from circus_live.service import LoopService, Service, items_of
@@ -52,6 +53,8 @@ class Member:
     parent_pid : int
     reports : Connection
         Where it tells the parent of states, verdicts and failures.
+    realtime : bool
+        It runs at real-time priority, unless the flow can do without it.
     """
 
     name: str
@@ -62,6 +65,7 @@ class Member:
     board: Board
     parent_pid: int
     reports: Connection
+    realtime: bool = False
     _writer: Writer | None = field(default=None, init=False)
     _readers: list[Reader] = field(default_factory=list, init=False)
 
@@ -70,6 +74,8 @@ class Member:
         self._take_signals()
         Watch(self.board, self.name, self.parent_pid, self._on_stop).start()
         try:
+            if self.realtime and not getattr(self.work, "is_dispensable", False):
+                become_realtime()
             self._writer = self.output.writer() if self.output else None
             copy = not getattr(self.work, "borrows", False)
             self._readers = [one.ring.reader(one.number, copy) for one in self.inputs]

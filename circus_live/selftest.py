@@ -50,6 +50,7 @@ def self_test(
     n_channels: int = 60,
     sampling_rate: float = 50_000.0,
     block_frames: int = 50,
+    realtime: bool = False,
 ) -> SelfTest:
     """Stream in real time from one process to another, and time each block.
 
@@ -59,6 +60,8 @@ def self_test(
         s.
     n_channels, sampling_rate, block_frames
         Of the stream; by default one block each ms.
+    realtime : bool
+        As of `Flow`.
     """
     source = SyntheticSource(
         n_channels=n_channels,
@@ -69,7 +72,7 @@ def self_test(
         n_units=min(5, n_channels),
         dtype="int32",
     )
-    flow = Flow(source)
+    flow = Flow(source, realtime=realtime)
     flow.add(_LateBlocks, name="callback", policy="drop_oldest")
     late = flow.output()
     with flow:

@@ -112,6 +112,14 @@ def live(
     view_address: ViewAddress = "127.0.0.1",
     view_token_file: ViewTokenFile = None,
     view_high_pass_hz: ViewHighPass = None,
+    realtime: Annotated[
+        bool,
+        typer.Option(
+            "--realtime",
+            help="Run source and services before everything else on the machine, where "
+            "that is permitted.",
+        ),
+    ] = False,
     selftest: Annotated[
         bool,
         typer.Option("--selftest", help="Show a histogram of latencies, and stop."),
@@ -127,13 +135,16 @@ def live(
     if duration_s is not None and not duration_s > 0:
         raise UsageError(f"--duration {duration_s}: expected more than 0 s")
     if selftest:
-        return _self_test(duration_s or 5.0)
+        return _self_test(duration_s or 5.0, realtime)
     if rotate_s is not None and record is None:
         raise UsageError("--rotate says when the file of --record changes; give both")
     shown = None
     if view:
         shown = make_view(view_port, view_address, view_token_file, view_high_pass_hz)
-    flow = _flow(source, services or [], policy, record, rotate_s, shown)
+    from circus_live import Flow
+
+    flow = Flow(_source(source), realtime=realtime)
+    _fill(flow, services or [], policy, record, rotate_s, shown)
     if stim_log is not None:
         from circus_live.clock_notes import ClockNotes
 
@@ -147,18 +158,15 @@ def live(
     return 0
 
 
-def _flow(
-    source: str,
+def _fill(
+    flow: Flow,
     services: list[str],
     policy: str,
     record: Path | None,
     rotate_s: float | None,
     view: View | None,
-) -> Flow:
-    """Return the flow that was asked for."""
-    from circus_live import Flow
-
-    flow = Flow(_source(source))
+) -> None:
+    """Add what was asked for to a flow."""
     for service in services:
         flow.add(service, policy=policy)
     if record is not None:
@@ -169,7 +177,6 @@ def _flow(
         flow.add(view, after="source")
     if not (services or record or view):
         flow.add(_nothing, name="nobody", policy="drop_oldest")
-    return flow
 
 
 def _nothing(block: Any) -> None:
@@ -298,10 +305,10 @@ def _say_end(flow: Flow, record: Path | None, quiet: bool) -> None:
         show(f"recorded to {record}")
 
 
-def _self_test(duration_s: float) -> int:
+def _self_test(duration_s: float, realtime: bool) -> int:
     from circus_live.selftest import self_test
 
-    test = self_test(duration_s)
+    test = self_test(duration_s, realtime=realtime)
     counts = test.counts
     show(
         f"{test.n_channels} channels at {test.sampling_rate:,.0f} Hz, "

@@ -44,6 +44,7 @@ LONGEST_LENGTH = 5000  # frames of a foreign segment that are looked for
 N_BORDERS = 30
 FIRST_BACK_OFF_S = 0.1
 LONGEST_BACK_OFF_S = 2.0
+MOST_RANGES = 50  # that are said; losses without end make ranges without end
 
 
 class MeameSource(Source):
@@ -182,12 +183,13 @@ class MeameSource(Source):
         """Leave the server, which streams on: it cannot be stopped by a client."""
         self._leave()
         if self.repair.n_zeroed:
-            frames = ", ".join(
-                f"{part[0]} to {part[-1]} by {part.step}"
-                for part in self.repair.frames.ranges
-            )
+            ranges = self.repair.frames.ranges
+            said = [f"{one[0]} to {one[-1]} by {one.step}" for one in ranges]
+            if len(said) > MOST_RANGES:
+                said[MOST_RANGES:] = [f"and {len(said) - MOST_RANGES} ranges more"]
             text = (
-                f"{self.repair.n_zeroed} frames came as 0; made up: {frames or 'none'}"
+                f"{self.repair.n_zeroed} frames came as 0; made up: "
+                f"{', '.join(said) or 'none'}"
             )
             self.report("last_sample", False, text)
 
