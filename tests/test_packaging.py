@@ -63,6 +63,13 @@ def test_it_holds_the_packages_and_nothing_else(wheel):
         for package in PACKAGES
         for path in (CHECKOUT / package).rglob("*.py")
     }
+    # a simulator's sources, and the list of what the vendor's assembly has
+    of_dotnet = {"simulator/csharp": "*.cs", "api": "*.txt"}
+    expected |= {
+        path.relative_to(CHECKOUT).as_posix()
+        for folder, pattern in of_dotnet.items()
+        for path in (CHECKOUT / "stim" / "mcs" / folder).glob(pattern)
+    }
     assert files == expected
     assert len(files) > 80
 

@@ -79,6 +79,20 @@ def test_the_record_of_samples_beside_text():
     assert size > 4  # does not depend on the machine
 
 
+def test_a_stimulator_is_fed_in_time(require):
+    require("mcs", package="mono-mcs")
+    require("mono-sgen", package="mono-devel")
+    # half a second in the device: whoever shares this computer may take as long
+    text = run("stg_streaming.py", "--quick", "--capacity-ms=1000", "--runtime=mono")
+    assert_states_the_machine(text)
+    assert re.search(r"^underruns +0\nframes missing +0$", text, re.MULTILINE)
+    by_rings = float(re.search(rf"^latency +({NUMBER}) ms", text, re.MULTILINE)[1])
+    assert by_rings == 550
+    p50, p99 = re.search(rf"p50 ({NUMBER})  p99 ({NUMBER})", text).groups()
+    # more than is in both rings is not possible; less is a ring that runs dry
+    assert 0.9 * by_rings < float(p50) <= float(p99) < 1.02 * by_rings
+
+
 def test_a_stream_of_meame_loses_nothing():
     text = run("meame_stream.py", "--quick")
     (row,) = [line.split() for line in text.splitlines() if "10000/100" in line]
