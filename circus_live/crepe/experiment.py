@@ -17,6 +17,7 @@ from circus_live.crepe.random_source import RandomSource
 from circus_live.crepe.ring_queue import RingQueue
 from circus_live.crepe.settings import SEGMENT_FRAMES
 from circus_live.crepe.start_queue_service import Looped
+from circus_live.crepe.visualiser import Visualiser
 from circus_live.flow import SOURCE, Flow
 from circus_live.opening import open_source
 from circus_live.output import Output
@@ -52,7 +53,8 @@ class CREPE:
         next number that is free.
     queue_services : list of [class, dict], optional
         Services in their order, with their keywords. A `circus_live.Service` may be
-        among them.
+        among them. A `Visualiser` without a ``view`` of its own shows the segments of
+        the source in a browser; its keywords are those of `circus_live.view.View`.
     meame_speaker_periods : dict of str to int, optional
         LIVE, LIVE_RECORD and OFFLINE: a `MeameSpeaker` with these periods comes last.
     meame_speaker : dict, optional
@@ -60,6 +62,11 @@ class CREPE:
     source : Source or str, optional
         In place of that of the mode: ``meame://host:8888?sampling_rate=10000``.
     start_method : {'fork', 'spawn', 'forkserver'}, optional
+
+    Attributes
+    ----------
+    view : View or None
+        What a `Visualiser` among the services has made; its `url` is for a browser.
 
     Raises
     ------
@@ -79,6 +86,7 @@ class CREPE:
         start_method: str | None = None,
     ) -> None:
         self.modus = CrepeModus(modus)
+        self.view: Any = None
         self._offline: OfflineServer | None = None
         if self.modus is CrepeModus.OFFLINE and source is None:
             self._offline = OfflineServer(file_path)
@@ -109,7 +117,11 @@ class CREPE:
         )
 
     def _add(self, kind: type, keywords: dict[str, Any]) -> None:
-        is_service = isinstance(kind, type) and issubclass(kind, Service)
+        is_class = isinstance(kind, type)
+        if is_class and issubclass(kind, Visualiser) and "view" not in keywords:
+            self._add_view(keywords)
+            return
+        is_service = is_class and issubclass(kind, Service)
         service = kind(**keywords) if is_service else Looped(kind, keywords)
         policy = Policy.BLOCK
         if self.modus is CrepeModus.LIVE_RECORD and len(self._members) == 1:
@@ -117,6 +129,13 @@ class CREPE:
         name = self._flow.add(service, after=self._members[-1], policy=policy)
         self._members.append(name)
         self._names.append(name)
+
+    def _add_view(self, keywords: dict[str, Any]) -> None:
+        """Show the source beside the chain, which goes on as if it were not there."""
+        from circus_live.view import View
+
+        self.view = View(**keywords)
+        self._flow.add(self.view, name="VISUALISER", after=SOURCE)
 
     def _add_speaker(self, periods: dict[str, int], settings: dict[str, Any]) -> None:
         if not isinstance(self._source, MeameSource):

@@ -18,6 +18,8 @@ SAMPLING_RATE = 10_000.0  # of CREPE
 class Visualiser(QueueService):
     """Stands anywhere in a chain; segments go through it as they are.
 
+    Among the services of a `CREPE`, without a ``view``, it is the view in a browser.
+
     Parameters
     ----------
     view : Service

@@ -304,6 +304,7 @@ ROWS = {
             "crepe/test_visualiser.py": [
                 "test_it_shows_the_traces_and_hands_on_what_it_gets",
                 "test_it_is_a_member_of_a_chain",
+                "test_in_an_experiment_it_is_the_view_in_a_browser",
             ]
         },
     ),

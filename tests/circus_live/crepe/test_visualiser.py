@@ -2,6 +2,8 @@
 
 import multiprocessing
 import time
+import urllib.request
+from contextlib import suppress
 
 import numpy as np
 
@@ -95,3 +97,23 @@ def test_it_is_a_member_of_a_chain(tmp_path):
     while not path.exists() and time.monotonic() < until:
         time.sleep(0.01)
     assert np.load(path).tolist() == [[100 * n, 0] for n in range(20)]
+
+
+def test_in_an_experiment_it_is_the_view_in_a_browser(require):
+    require("bokeh", extra="view")
+    raw, _ = segments(20)
+    source = FileSource(ArrayRecording(raw, 10_000), 100, "real_time", repeats=0)
+    chain = [[Visualiser, {"port": 0}]]
+    crepe = CREPE(CrepeModus.FILE, queue_services=chain, source=source)
+    queue = crepe.get_last_queue()
+    assert np.array_equal(queue.get(timeout=60), raw[:100].T)
+    until, page = time.monotonic() + 60, b""
+    while not page and time.monotonic() < until:
+        with (
+            suppress(OSError),
+            urllib.request.urlopen(crepe.view.url, timeout=30) as got,
+        ):
+            page = got.read()
+    crepe.shutdown()
+    assert b"<html" in page
+    assert b"bokeh" in page.lower()
