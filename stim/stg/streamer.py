@@ -41,6 +41,7 @@ class Streamer:
 
     def __enter__(self) -> Self:
         self._gate = self._open()
+        self._set_up()
         return self
 
     def __exit__(
