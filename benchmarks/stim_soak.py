@@ -14,11 +14,11 @@ is, and measures the time from `set_signal` to the output besides.
 """
 
 import argparse
-import os
 import time
 
 import numpy as np
 
+from benchmarks.machine import describe
 from stim.safety import SafetyLimits
 from stim.simulated import SimulatedBus, SimulatedDevice
 from stim.stg import STG4000, preflight
@@ -115,7 +115,7 @@ def main() -> None:
     one.add_argument("--save")
     one.set_defaults(run=measure)
     given = parser.parse_args()
-    print(f"load of this computer: {os.getloadavg()}")
+    print(describe())
     given.run(given)
 
 

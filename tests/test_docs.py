@@ -61,13 +61,19 @@ CLOSED_LOOP = DOCS / "how-to" / "close-the-loop.md"
 MEAME = DOCS / "reference" / "meame-protocol.md"
 STIMULATION_SAFETY = DOCS / "explanation" / "stimulation-safety.md"
 STIMULUS_FILES = DOCS / "reference" / "stimulus-files.md"
+STIMULATION = [
+    DOCS / "how-to" / "stimulate.md",
+    DOCS / "how-to" / "stimulate-without-a-device.md",
+    DOCS / "how-to" / "come-from-app-stg.md",
+    DOCS / "explanation" / "stimulator-timing.md",
+]
 SAMPLING = DOCS / "how-to" / "characterise-electrodes.md"
 SAMPLING_FILES = DOCS / "reference" / "sampling-files.md"
 STEPS_AGAIN = DOCS / "how-to" / "run-steps-again.md"
 # first-sort.md is run by tests/circus_cli/test_demo_command.py
 RUN = [README, FIRST_WRAPPER, *AFTER_README, STEPS_AGAIN, SPIKEINTERFACE, NEO]
 RUN += [ADD_A_FORMAT, LIVE, VIEW, MEAME, MEAME_SERVER, MOVE_FROM_CREPE]
-RUN += [STIMULATION_SAFETY, STIMULUS_FILES, SAMPLING, SAMPLING_FILES]
+RUN += [STIMULATION_SAFETY, STIMULUS_FILES, SAMPLING, SAMPLING_FILES, *STIMULATION]
 SHOWN = {"text", "console", "ini", "toml", "yaml"}
 KNOWN_LANGUAGES = {"bash", "python", *SHOWN}
 
@@ -225,6 +231,11 @@ def test_the_page_on_the_view_runs(tmp_path, require):
     assert len(printed) == 3
     for text in printed:
         assert re.search(r"http://[\w.-]+:\d+/", text)
+
+
+@pytest.mark.parametrize("page", STIMULATION, ids=page_id)
+def test_the_pages_on_stimulators_run(page, tmp_path):
+    assert run_page(page, tmp_path)
 
 
 def test_the_pages_on_sampling_run(tmp_path):

@@ -172,10 +172,11 @@ class DownloadPlayer:
         if until_ns <= playing.done_ns:
             return
         times, levels = playing.edges[output]
+        if times[-1] == playing.period_ns:  # it goes on at once, or ends with a stop
+            times, levels = times[:-1], levels[:-1]
         first = (playing.done_ns - playing.start_ns) // playing.period_ns
         last = (until_ns - playing.start_ns) // playing.period_ns
         starts = np.arange(max(0, first), last + 1) * playing.period_ns
-        # the end of one repetition is the start of the next, which comes after it
         at = (playing.start_ns + starts[:, None] + times).ravel()
         values = np.tile(levels, starts.size)
         due = (at > playing.done_ns) & (at <= until_ns)
