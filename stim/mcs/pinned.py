@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from circus_io.errors import DeviceRefusedError
+from stim.mcs.runtime import is_over
 
 __all__ = ["PinnedArrays", "array_of_net", "net_array"]
 
@@ -64,7 +65,7 @@ class PinnedArrays:
 
 
 def _free(arrays: dict[int, tuple[Any, Any, np.ndarray]]) -> None:
-    while arrays:
+    while arrays and not is_over():
         _, (_, handle, _) = arrays.popitem()
         handle.Free()
 

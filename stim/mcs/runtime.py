@@ -5,6 +5,7 @@ the wheel ``dotnetcore2``; the .NET Framework is part of Windows, and what the v
 assembly needs. One process can have one of them.
 """
 
+import atexit
 import importlib.util
 import json
 import os
@@ -17,18 +18,30 @@ from typing import Any
 
 from circus_io.errors import DeviceError, MissingDependencyError
 
-__all__ = ["RUNTIMES", "available_runtimes", "loaded_runtime", "start_runtime"]
+__all__ = [
+    "RUNTIMES",
+    "available_runtimes",
+    "is_over",
+    "loaded_runtime",
+    "start_runtime",
+]
 
 RUNTIMES = ("mono", "coreclr", "netfx")
 VARIABLE = "CIRCUS_DOTNET"
 MONO_PACKAGES = "mono-devel and libmonosgen-2.0-1"
 
 _loaded: str | None = None
+_is_over = False
 
 
 def loaded_runtime() -> str | None:
     """Return the name of the runtime of this process, None if there is none yet."""
     return _loaded
+
+
+def is_over() -> bool:
+    """Whether the interpreter ends: nothing of .NET may be called any more."""
+    return _is_over
 
 
 def start_runtime(name: str | None = None) -> ModuleType:
@@ -54,6 +67,7 @@ def start_runtime(name: str | None = None) -> ModuleType:
         raise DeviceError(f".NET runtime {name}: choose from {', '.join(RUNTIMES)}")
     if _loaded is None:
         _loaded = _adopt(pythonnet) or _load(pythonnet, name)
+        atexit.register(_end)  # called before what pythonnet has registered
     if _loaded != name:
         raise DeviceError(
             f"this process runs on {_loaded}, and cannot run on {name} too: a process "
@@ -62,6 +76,11 @@ def start_runtime(name: str | None = None) -> ModuleType:
     import clr
 
     return clr
+
+
+def _end() -> None:
+    global _is_over
+    _is_over = True
 
 
 def available_runtimes() -> list[str]:

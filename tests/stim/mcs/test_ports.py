@@ -45,6 +45,7 @@ def run_suite(name, runtime, generation, folder):
     done = run(runtime, "-m", "pytest", *options, suite, MCS_GENERATION=str(generation))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "skipped" not in done.stdout
+    assert done.stderr == ""  # nothing was called after the end of .NET
     return int(re.search(r"(\d+) passed", done.stdout).group(1))
 
 
