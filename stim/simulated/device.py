@@ -386,10 +386,21 @@ class SimulatedDevice:
         with self._in_time():
             return [stream.room() for stream in self._streams]
 
-    def push(self, trigger: int, words: np.ndarray) -> None:
-        """Put frames into the ring of a trigger, int16 (n_channels, n_frames)."""
+    def push(self, words: np.ndarray, sizes: Sequence[int]) -> None:
+        """Take one slice: frames of all triggers, at the same moment.
+
+        Parameters
+        ----------
+        words : int16 array, shape (n,)
+            Channel after channel, trigger after trigger.
+        sizes : sequence of int
+            Frames of each trigger.
+        """
         with self._in_time():
-            self._streams[trigger].ring.put(words)
+            for stream, n_frames in zip(self._streams, sizes, strict=True):
+                n_channels = len(stream.channels)
+                part, words = np.split(words, [n_channels * n_frames])
+                stream.ring.put(part.reshape(n_channels, n_frames))
 
     def frames_buffered(self, trigger: int) -> int:
         """Return how many frames are in the ring of a trigger."""

@@ -282,9 +282,14 @@ class SimulatedStreamingPort(_Port):
     def _slice(self) -> None:
         if self._device.faults.is_usb_stalled:
             return
-        for trigger, room in enumerate(self._device.rooms()):
-            n = min(self._level(trigger), room)
-            self._move(trigger, n, lambda words, t=trigger: self._device.push(t, words))
+        parts: list[np.ndarray] = []
+        sizes = []
+        with self._lock:
+            for trigger, room in enumerate(self._device.rooms()):
+                sizes.append(min(self._level(trigger), room))
+                self._move(trigger, sizes[-1], lambda w: parts.append(w.ravel().copy()))
+            if parts:
+                self._device.push(np.concatenate(parts), sizes)
         self._call_for_data()
 
     def _level(self, trigger: int) -> int:

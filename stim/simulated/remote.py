@@ -7,7 +7,7 @@ process is killed.
 import json
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -86,10 +86,9 @@ class RemoteDevice:
             **{k: tuple(v) if isinstance(v, list) else v for k, v in told.items()}
         )
 
-    def push(self, trigger: int, words: np.ndarray) -> None:
-        """Put frames into the ring of a trigger."""
-        data = np.ascontiguousarray(words, "<i2")
-        self._call("push", trigger, data=data)
+    def push(self, words: np.ndarray, sizes: Sequence[int]) -> None:
+        """Send one slice."""
+        self._call("push", sizes=list(sizes), data=words.astype("<i2", copy=False))
 
     def on_removal(self, tell: Callable[[], None]) -> None:
         """Do nothing: it cannot be pulled from here."""

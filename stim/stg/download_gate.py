@@ -39,6 +39,7 @@ class DownloadGate(Gate):
         self._maps: tuple[list[int], list[int], list[int]] = ([], [], [])
         self._started_s: dict[int, float] = {}
         self._on_us: dict[int, int] = {}
+        self._once_us: dict[int, int] = {}  # of what is stored: starts have no time
         self._is_clean = False
 
     @property
@@ -114,6 +115,9 @@ class DownloadGate(Gate):
         if syncout is not None:
             self._port.send_data(channel, *syncout, "syncout")
         self._programs[channel] = checked
+        program = checked.program
+        on_ticks = int(program.ticks[program.counts != 0].sum())
+        self._once_us[channel] = on_ticks * program.grid_us
 
     def map_triggers(
         self,
@@ -229,7 +233,7 @@ class DownloadGate(Gate):
         since_s = self._clock.now() - self._started_s.get(trigger, -np.inf)
         for channel in channels:
             limits = self.limits.of(MODES[self.modes[channel]])
-            if self._programs[channel].program.is_silent:
+            if not self._once_us[channel]:
                 continue
             if since_s * 1e6 < limits.min_period_us:
                 raise SafetyError(
@@ -246,9 +250,7 @@ class DownloadGate(Gate):
 
     def _on_us_after(self, trigger: int, channel: int) -> int:
         """Return how long something has flowed if a trigger plays to its end."""
-        program = self._programs[channel].program
-        on_ticks = int(program.ticks[program.counts != 0].sum())
-        once_us = on_ticks * program.grid_us
+        once_us = self._once_us[channel]
         return self._on_us.get(channel, 0) + once_us * max(1, self._maps[2][trigger])
 
     def states(self) -> tuple[str, ...]:

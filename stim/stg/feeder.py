@@ -61,6 +61,8 @@ class Feeder:
         Time of a processor that steps took, s.
     last_step_s : float
         When the last one began.
+    skew : int
+        Frames by which channels differed then in what was still to be put out.
     """
 
     def __init__(
@@ -78,7 +80,7 @@ class Feeder:
         self._fill, self._period_s = fill_frames, period_s
         self._callback, self.underruns = callback, underruns
         self.n_steps, self.late_s, self.cpu_s = 0, 0.0, 0.0
-        self.last_step_s = clock.now()
+        self.last_step_s, self.skew = clock.now(), 0
 
     def fill(self) -> int:
         """Post what is missing to the level; return how many frames that was."""
@@ -105,6 +107,7 @@ class Feeder:
         before_s = self._clock.now()
         spaces, in_rings = self._rings()
         after_s = self._clock.now()
+        self.skew = max(in_rings) - min(in_rings)
         played = self._signals.position - max(in_rings)
         lost = self.underruns.look(before_s, after_s, played, in_rings)
         self._post(min(spaces))

@@ -30,6 +30,10 @@ class StreamStatistics:
     n_underruns, n_lost : int
         How often the device ran out of data, at least, and zeros that it put out then,
         in frames.
+    skew : int
+        Frames by which channels differ in what is still to be put out; more than a
+        slice or two only where an underrun has not hit all of them alike. A new start
+        is in step again.
     n_steps : int
         Steps of the feeder.
     max_late_s : float
@@ -49,6 +53,7 @@ class StreamStatistics:
     n_played: int = 0
     n_underruns: int = 0
     n_lost: int = 0
+    skew: int = 0
     n_steps: int = 0
     max_late_s: float = 0.0
     cpu_share: float = 0.0

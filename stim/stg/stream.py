@@ -310,6 +310,7 @@ class Stream:
             n_played=self._n_played,
             n_underruns=feeder.underruns.n_underruns,
             n_lost=feeder.underruns.n_lost,
+            skew=feeder.skew,
             n_steps=feeder.n_steps,
             max_late_s=feeder.late_s,
             cpu_share=feeder.cpu_s / elapsed_s if elapsed_s else 0.0,

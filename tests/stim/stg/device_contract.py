@@ -133,7 +133,8 @@ class DeviceContract:
         assert stg.trigger_states()[0] == "running"
         assert stg.wait(2.0)
         levels = self.changes(bus, 0)[1]
-        assert 7 <= np.count_nonzero(levels > 0) <= 8
+        # three before it, and all five; a busy computer sleeps for longer than it says
+        assert 7 <= np.count_nonzero(levels > 0) <= 10
 
     def test_a_stop_ends_it(self, stg, bus):
         stg.download(0, [1, -1, 0], [0.2, 0.2, 9.6], repeats=1000)

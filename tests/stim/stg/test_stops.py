@@ -147,8 +147,10 @@ def test_kill_during_a_download_for_ever_is_stopped_by_the_guard(box):
     assert killed_s - BUSY_S < last_s < killed_s + 5
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("code", [STREAM, DOWNLOAD.format(repeats=0)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGTERM, STREAM), (signal.SIGINT, DOWNLOAD.format(repeats=0))],
+)
 def test_a_signal_stops_it_at_once_and_has_its_effect(box, number, code):
     program = box.run(code + WAIT, guarded=False)
     wait_for_output(box)
