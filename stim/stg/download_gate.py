@@ -48,11 +48,6 @@ class DownloadGate(Gate):
         return self._is_clean
 
     @property
-    def programs(self) -> dict[int, CheckedProgram]:
-        """What is stored, by channel."""
-        return dict(self._programs)
-
-    @property
     def maps(self) -> tuple[list[int], list[int], list[int]]:
         """Channels and sync-outs of each trigger, and its repeats; 0 is for ever."""
         return self._maps

@@ -30,6 +30,7 @@ SETTLE_S = 1.0  # as long as the vendor's examples wait before a start
 SLICE_S = 0.001
 ENOUGH = 0.9  # of the half of the ring of the device
 DRAIN_MARGIN_S = 0.1
+STUCK_S = 5.0  # far more than a computer is late
 CLOSE_S = 5.0  # more than any part of it waits
 Log = Callable[..., None]
 
@@ -216,6 +217,17 @@ class Stream:
         self.state, self.error = State.FAULT, self.error or error
         with suppress(Exception):  # the error before counts
             self.stop("fault")
+
+    def check_feeding(self) -> None:
+        """Stop the device if the feeder is stuck, in a callback or in the driver."""
+        silent_s = self._clock.now() - self.feeder.last_step_s
+        if self.state is State.STREAMING and silent_s > STUCK_S:
+            self.fail(
+                DeviceTimeoutError(
+                    f"nothing was fed for {silent_s:.3g} s: a callback does not "
+                    "return, or the driver does not; stopped"
+                )
+            )
 
     def device_failed(self) -> None:
         """Hear from the driver that the device fails; must not raise."""

@@ -178,6 +178,8 @@ class Streaming:
     def fault(self) -> BaseException | None:
         """Return what has stopped the stream, once."""
         stream = self._stream
+        if stream is not None and not stream.is_feeding_thread():
+            stream.check_feeding()
         if stream is None or stream.error is None or stream.was_raised:
             return None
         stream.wait_until_closed()

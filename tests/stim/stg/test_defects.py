@@ -276,6 +276,22 @@ def test_9_what_goes_wrong_while_it_streams_is_raised_by_the_next_call(make):
     assert stg.state is State.STREAMING
 
 
+def test_9_a_callback_that_does_not_return_is_noticed(make, monkeypatch):
+    monkeypatch.setattr("stim.stg.stream.STUCK_S", 0.3)
+    monkeypatch.setattr("stim.stg.clock.JOIN_S", 0.1)
+    device, stg = make(clock=WallClock())
+    stg.set_signal(0, [1, -1, 0], [0.2, 0.2, 9.6])
+    release = threading.Event()
+    stg.start_streaming(**RINGS, callback=lambda tick: release.wait(30))
+    time.sleep(0.6)
+    with pytest.raises(DeviceTimeoutError, match="a callback does not return"):
+        stg.set_signal(0)
+    assert not any(stream.is_running for stream in device.streams)
+    release.set()
+    stg.start_streaming(**RINGS)
+    stg.stop_streaming()
+
+
 def test_9_underruns_are_seen(make):
     device, stg = make()
     stg.set_signal(0, [1, -1, 0], [0.2, 0.2, 9.6])
