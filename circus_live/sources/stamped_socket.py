@@ -2,7 +2,8 @@
 
 A program that was asleep reads late. Linux notes when bytes reach the socket, on the
 clock of the day, and tells it with them (``SO_TIMESTAMPNS`` of socket(7), which TCP has
-since Linux 4.14); elsewhere, the time of reading is all that is known.
+since Linux 4.14). Elsewhere, and for the first moments after the system was asked for
+stamps, the time of reading is all that is known.
 """
 
 import select
@@ -17,6 +18,7 @@ SO_TIMESTAMPNS = 35  # asm-generic/socket.h; Python does not name it
 STAMP = struct.Struct("@qq")  # struct timespec of 64 bits
 # the clock of the day may be set between arrival and reading
 LONGEST_WAIT_NS = 10_000_000_000
+MOST_READINGS, SAME_TIME_NS = 5, 20_000
 
 
 class StampedSocket:
@@ -62,9 +64,7 @@ class StampedSocket:
             )
         except BlockingIOError:
             return None, self._last_ns
-        now_ns = time.monotonic_ns()
-        waited_ns = _waited_ns(told)
-        self._last_ns = max(now_ns - waited_ns, self._last_ns)
+        self._last_ns = max(_arrived_ns(told), self._last_ns)
         return n_bytes, self._last_ns
 
     def close(self) -> None:
@@ -74,12 +74,25 @@ class StampedSocket:
         self._connection.close()
 
 
-def _waited_ns(told: list[tuple[int, int, bytes]]) -> int:
-    """Return how long bytes lay in the socket, as far as the system tells."""
+def _arrived_ns(told: list[tuple[int, int, bytes]]) -> int:
+    """Return when bytes had arrived, on the monotonic clock: now, if nobody tells."""
+    now_ns, day_ns = _both_clocks()
     for level, kind, data in told:
         is_stamp = level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS
         if is_stamp and len(data) == STAMP.size:
             seconds, ns = STAMP.unpack(data)
-            waited_ns = time.time_ns() - (seconds * 1_000_000_000 + ns)
-            return waited_ns if 0 <= waited_ns < LONGEST_WAIT_NS else 0
-    return 0
+            waited_ns = day_ns - (seconds * 1_000_000_000 + ns)
+            return now_ns - (waited_ns if 0 <= waited_ns < LONGEST_WAIT_NS else 0)
+    return now_ns
+
+
+def _both_clocks() -> tuple[int, int]:
+    """Read the monotonic clock and that of the day at the same time, ns.
+
+    Between the two, the system may let others run: then they are read again.
+    """
+    for _ in range(MOST_READINGS):
+        before_ns, day_ns = time.monotonic_ns(), time.time_ns()
+        if time.monotonic_ns() - before_ns < SAME_TIME_NS:
+            break
+    return before_ns, day_ns

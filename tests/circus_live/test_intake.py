@@ -9,6 +9,7 @@ import pytest
 
 from circus_io.errors import SourceError
 from circus_io.meame import StreamSettings, encode_segment
+from circus_live.sources import stamped_socket
 from circus_live.sources.intake import Intake
 from circus_live.sources.stamped_socket import StampedSocket
 
@@ -27,10 +28,24 @@ def pair():
         yield theirs, ours
 
 
+def wait_for_stamps(sender, stamped, room):
+    """The system begins to stamp some time after it was asked to."""
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        sender.sendall(b"x")
+        time.sleep(0.05)
+        read_ns = time.monotonic_ns()
+        if stamped.wait(1) and stamped.receive_into(room)[1] < read_ns - 30_000_000:
+            return
+    pytest.fail("the system stamps nothing")
+
+
 def test_the_time_is_that_of_arrival_and_not_of_reading(pair):
     sender, receiver = pair
     stamped, room = StampedSocket(receiver), memoryview(bytearray(100))
     assert stamped.receive_into(room)[0] is None
+    if sys.platform == "linux":
+        wait_for_stamps(sender, stamped, room)
     before_ns = time.monotonic_ns()
     sender.sendall(b"abc")
     after_ns = time.monotonic_ns()
@@ -47,6 +62,15 @@ def test_the_time_is_that_of_arrival_and_not_of_reading(pair):
     assert stamped.receive_into(room)[0] == 0
     stamped.close()
     stamped.close()
+
+
+def test_clocks_are_read_again_if_others_ran_between_them(monkeypatch):
+    # monotonic, day, monotonic: 30 ms passed in the first reading, 1 µs in the second
+    passed = iter([0, 30_000_000, 40_000_000, 40_001_000])
+    monkeypatch.setattr(time, "monotonic_ns", lambda: next(passed))
+    days = iter([25_000_000, 40_000_500])
+    monkeypatch.setattr(time, "time_ns", lambda: next(days))
+    assert stamped_socket._both_clocks() == (40_000_000, 40_000_500)
 
 
 def test_what_nobody_takes_is_out_of_the_socket_and_counted(pair):
