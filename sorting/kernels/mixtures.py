@@ -116,17 +116,24 @@ def _explained(correlation, bank, refractory_frames):
 
 
 def outnumber(
-    sizes: np.ndarray, n_used: np.ndarray, n_judged: np.ndarray, settled: np.ndarray
+    sizes: np.ndarray,
+    norms: np.ndarray,
+    n_used: np.ndarray,
+    n_judged: np.ndarray,
+    settled: np.ndarray,
 ) -> np.ndarray:
     """Tell which templates are too frequent to be others that meet.
 
     Neurons meet in a part of the spikes of the rarer one. The others are those that
-    take part in at least half of the explanations; one alone may be a double.
+    take part in at least half of the explanations; one alone may be a double. One that
+    is larger than the template is no part of it.
 
     Parameters
     ----------
     sizes : int64 (n_templates,)
         Spikes behind each template.
+    norms : float64 (n_templates,)
+        Squared.
     n_used : int64 (n_templates, n_templates)
         ``n_used[k, j]`` spikes of k are explained with j.
     n_judged : int64 (n_templates,)
@@ -140,7 +147,7 @@ def outnumber(
     """
     regular = (2 * n_used >= n_judged[:, None]) & (n_used > 0)
     several = regular.sum(axis=1) >= 2
-    units = regular & settled
+    units = regular & settled & (norms < norms[:, None])
     most = np.iinfo(np.int64).max
     rarest = np.where(units, sizes, most).min(axis=1, initial=most)
     return several & units.any(axis=1) & (sizes > LARGEST_PART * rarest)

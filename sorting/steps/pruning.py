@@ -70,7 +70,7 @@ def needed_templates(
     losses, n_used, n_judged = trial.losses(kept, kept)
     evident = EVIDENCE * context.config.templates.min_norm**2 / trial.norms
     while (losses < least).any():
-        frequent = outnumber(sizes, n_used, n_judged, losses >= least)
+        frequent = outnumber(sizes, trial.norms, n_used, n_judged, losses >= least)
         in_question = (losses < least) & ~((losses >= evident) & frequent)
         if not in_question.any():
             break

@@ -171,20 +171,37 @@ def test_neurons_meet_in_a_part_of_the_spikes_of_the_rarer_one():
     n_used[1, 2] = 12  # one other alone
     n_used[2, [1, 3]] = 12, 3  # 3 was there by chance
     n_judged = np.array([12, 12, 12, 0])
-    settled = np.ones(4, bool)
+    settled, norms = np.ones(4, bool), np.array([9.0, 4.0, 5.0, 4.0])
     told = [
-        outnumber(np.array([size, 50, 80, 10]), n_used, n_judged, settled).tolist()
+        outnumber(
+            np.array([size, 50, 80, 10]), norms, n_used, n_judged, settled
+        ).tolist()
         for size in (25, 26)
     ]
     assert told == [[False] * 4, [True, False, False, False]]
     none = np.zeros(0, int)
-    assert outnumber(none, np.zeros((0, 0), int), none, none.astype(bool)).size == 0
+    nothing = none, none.astype(float), np.zeros((0, 0), int), none, none.astype(bool)
+    assert outnumber(*nothing).size == 0
 
 
 def test_what_may_be_a_collision_itself_is_no_measure_of_frequency():
     n_used = np.zeros((3, 3), int)
     n_used[0, [1, 2]] = 12
-    sizes, n_judged = np.array([30, 10, 1000]), np.full(3, 12)
-    assert outnumber(sizes, n_used, n_judged, np.array([False, True, True]))[0]
-    assert not outnumber(sizes, n_used, n_judged, np.array([False, False, True]))[0]
-    assert not outnumber(sizes, n_used, n_judged, np.zeros(3, bool))[0]
+    given = np.array([30, 10, 1000]), np.array([9.0, 4.0, 5.0]), n_used, np.full(3, 12)
+    assert outnumber(*given, np.array([False, True, True]))[0]
+    assert not outnumber(*given, np.array([False, False, True]))[0]
+    assert not outnumber(*given, np.zeros(3, bool))[0]
+
+
+def test_what_is_larger_than_a_collision_is_no_part_of_it():
+    # its rare twin explains every spike of it; the neurons that meet are frequent
+    n_used = np.zeros((3, 3), int)
+    n_used[0, [1, 2]] = 12
+    sizes, n_judged, settled = (
+        np.array([60, 20, 1000]),
+        np.full(3, 12),
+        np.ones(3, bool),
+    )
+    for twin, frequent in ((8.9, True), (9.1, False)):
+        norms = np.array([9.0, twin, 5.0])
+        assert outnumber(sizes, norms, n_used, n_judged, settled)[0] == frequent
