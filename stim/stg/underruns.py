@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 __all__ = ["Underruns"]
 
+FIRST_LOOKS = 10  # in which it is found out how long the device took to start
 SMOOTHING = 0.02  # of the part of the lag that comes from clocks that differ
 
 
@@ -35,6 +36,7 @@ class Underruns:
         self._start_s: float | None = None
         self._lag: float | None = None
         self._is_going_on = False
+        self._n_looks = 0
         self.n_underruns = self.n_lost = 0
 
     def start(self, time_s: float) -> None:
@@ -65,6 +67,11 @@ class Underruns:
         if self._lag is None:  # a device takes a while to start
             self._lag = least
         excess = least - self._lag
+        self._n_looks += 1
+        if self._n_looks <= FIRST_LOOKS and excess < FIRST_LOOKS * self._tolerance:
+            # one that looked while samples moved saw more put out than had been
+            self._lag += max(0.0, excess)
+            excess = 0.0
         is_dry = min(in_rings) == 0 and most > self._lag  # just now
         if excess > self._tolerance or is_dry:
             self.n_underruns += not self._is_going_on

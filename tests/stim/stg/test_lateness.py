@@ -9,6 +9,7 @@ from stim.simulated import VirtualClock
 from stim.stg import preflight
 from stim.stg.clock import WallClock
 from stim.stg.lateness import Preflight
+from stim.stg.underruns import Underruns
 
 # on time at least once, 5 ms at worst; calls that are missed are not in the list
 LATE_S = [0.0, 0.0002, 0.0053, 0.0001, 0.0014]
@@ -66,3 +67,19 @@ def test_the_wall_clock_repeats_on_time_and_leaves_out_what_it_has_missed():
     assert len(calls) == n >= 10  # it has ended
     assert n <= elapsed / 0.01 - 2  # three were missed in those 35 ms, at least
     assert np.diff(calls).max() >= 0.035
+
+
+def test_a_look_while_samples_move_is_no_underrun_later():
+    """The first look saw 127 frames too many as put out; none was lost."""
+    underruns = Underruns(50_000, tolerance_frames=100)
+    underruns.start(0.0)
+    for step in range(1, 200):
+        time_s = step * 0.005
+        played = round(time_s * 50_000) - 200 + (127 if step == 1 else 0)
+        assert underruns.look(time_s, time_s, played, [5000, 5000]) == 0
+    assert (underruns.n_underruns, underruns.n_lost) == (0, 0)
+    for step in range(200, 400):  # 3000 frames at 1 s, once
+        time_s = step * 0.005
+        underruns.look(time_s, time_s, round(time_s * 50_000) - 3200, [5000, 5000])
+    assert underruns.n_underruns == 1
+    assert underruns.n_lost == pytest.approx(3000, abs=1)
