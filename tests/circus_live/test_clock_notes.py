@@ -16,18 +16,21 @@ RATE_HZ = 20_000.0
 
 
 class Probe(Service):
-    """Writes when each second of the stream was complete."""
+    """Writes when the first frame was, by the block that was least late."""
 
     def __init__(self, log):
         self.path = log
 
     def open(self, info):
-        self.log = EventLog(self.path)
+        self.begin_s = np.inf
 
     def process(self, block):
-        if block.sample_index // RATE_HZ != block.t_stop // RATE_HZ:
-            host_s = block.host_time_ns * 1e-9
-            self.log.write("probe", host_s=host_s, t_stop=block.t_stop)
+        begin_s = block.host_time_ns * 1e-9 - block.t_stop / RATE_HZ
+        self.begin_s = min(self.begin_s, begin_s)
+
+    def finish(self):
+        with EventLog(self.path) as log:
+            log.write("probe", begin_s=self.begin_s)
 
 
 def test_frames_are_found_by_the_time_of_the_machine(tmp_path):
@@ -58,13 +61,10 @@ def test_frames_are_found_by_the_time_of_the_machine(tmp_path):
         flow.wait()
     events = read_events(tmp_path / "log.jsonl")
     times = find_stimuli(events, RATE_HZ)
-    probes = np.array(
-        [(e["host_s"], e["t_stop"]) for e in events if e["command"] == "probe"]
-    )
-    # blocks are complete at their time or later: the earliest one tells the clock
-    begin_s = (probes[:, 0] - probes[:, 1] / RATE_HZ).min()
+    (probe,) = [event for event in events if event["command"] == "probe"]
+    begin_s = probe["begin_s"]
     expected = (now_s - begin_s) * RATE_HZ
-    assert abs(times.frames[0] - expected) / RATE_HZ <= times.uncertainty_s + 0.005
+    assert abs(times.frames[0] - expected) / RATE_HZ <= times.uncertainty_s + 0.002
     assert "host" in times.source
 
 
