@@ -179,8 +179,11 @@ class SafetyLimits:
                 f"a pulse in {scale.unit} for a device that is limited in {self.unit}"
             )
             return
-        if repeats is not None and repeats < 0:
+        if repeats is not None and not (_is_whole(repeats) and repeats >= 0):
             yield f"repeats = {repeats}: expected 1 or more, or 0 for ever"
+            return
+        if period_us is not None and not (_is_whole(period_us) and period_us >= 0):
+            yield f"period_us = {period_us}: expected whole microseconds"
             return
         period_us = program.duration_us if period_us is None else period_us
         if repeats != 1 and period_us < program.duration_us:
@@ -373,6 +376,14 @@ class CheckedProgram:
     def __reduce__(self) -> Any:
         """Refuse to be made from bytes, which nobody has checked either."""
         raise SafetyError("a CheckedProgram stays in its process; check it again there")
+
+
+def _is_whole(value: float) -> bool:
+    """Whether this is a number without a fraction; not NaN, nor infinite."""
+    try:
+        return int(value) == value
+    except (TypeError, ValueError, OverflowError):
+        return False
 
 
 def _charge(charge_fc: float) -> str:

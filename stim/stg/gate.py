@@ -70,6 +70,8 @@ class Gate:
             raise SafetyError(
                 "a program that other limits have checked; check it again"
             )
+        if not checked.program.is_silent:
+            checked.limits.check_electrodes([channel])
 
 
 def bits_of(bitmap: int) -> list[int]:

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from numpy.typing import ArrayLike
 
-from circus_io.errors import StimulatorStateError
+from circus_io.errors import SafetyError, StimulatorStateError
 from stim.limits_file import load_limits
 from stim.safety import CheckedProgram, SafetyLimits
 from stim.stg.connection import Connection
@@ -188,9 +188,26 @@ class STG4000(StgDownloads):
         return self._streaming.set(checked)
 
     def set_checked(self, checked: Mapping[int, CheckedProgram]) -> int | None:
-        """Let channels repeat programs with their periods, as `set_waveforms` does."""
+        """Let channels repeat programs with their periods, as `set_waveforms` does.
+
+        Raises
+        ------
+        SafetyError
+            One was not made by limits, or may not be repeated until it is stopped.
+        """
         self._check()
-        return self._streaming.set(checked)
+        repeated = {}
+        for given, one in checked.items():
+            channel = self._check_channel(given)
+            if not isinstance(one, CheckedProgram):
+                raise SafetyError(
+                    f"{type(one).__name__}: expected what SafetyLimits.check_program "
+                    "returns"
+                )
+            repeated[channel] = self._limits.check(
+                channel, one.program, one.period_us, repeats=None
+            )
+        return self._streaming.set(repeated)
 
     @property
     def signals(self) -> SignalMapping:
