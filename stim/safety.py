@@ -238,7 +238,7 @@ class SafetyLimits:
     ) -> Iterator[str]:
         """Yield what is wrong with the charge of phases and of a pulse."""
         if account.phase_charge is not None:
-            yield from self._phase_problems(
+            yield from self.phase_problems(
                 self._charge_fc(account.phase_charge, program)
             )
         if not account.pulse_charge:
@@ -260,7 +260,8 @@ class SafetyLimits:
         elif repeats == 0:
             yield "the pulse leaves a charge, and is repeated for ever"
 
-    def _phase_problems(self, charge_fc: float) -> Iterator[str]:
+    def phase_problems(self, charge_fc: float) -> Iterator[str]:
+        """Yield what is wrong with a phase of some charge, fC."""
         limit_fc = self.max_phase_charge_fc
         if limit_fc is not None and charge_fc > limit_fc:
             yield (

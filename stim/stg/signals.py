@@ -7,7 +7,7 @@ signal. Those that get there earlier put out 0 until then, so no pulse is cut.
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,6 +15,7 @@ __all__ = ["MAX_BLOCK", "Signals"]
 
 MAX_BLOCK = 4096  # frames that are made at once
 SILENCE = np.zeros(1, np.int16)
+NEVER = -(10**15)  # frames: earlier than anything that a gap is counted from
 
 
 @dataclass(frozen=True)
@@ -29,19 +30,29 @@ class Track:
         Frames of one repetition.
     start : int
     is_silent : bool
+    lead, tail : int
+        Frames from the beginning of a repetition to its first onset, and from its last
+        one to its end. An onset is where something flows after a zero.
     """
 
     words: np.ndarray
     period: int
     start: int
     is_silent: bool
+    lead: int = 0
+    tail: int = 0
 
     @classmethod
     def of(cls, words: np.ndarray, start: int) -> "Track":
         """Return the track of a signal, int16."""
         n = -(-MAX_BLOCK // words.size) + 1
         tiled = np.concatenate([words] * n) if words.any() else SILENCE
-        return cls(tiled, words.size, start, not words.any())
+        flows = words != 0
+        onsets = np.flatnonzero(flows & ~np.r_[False, flows[:-1]])
+        if not onsets.size:
+            return cls(tiled, words.size, start, is_silent=True)
+        lead, tail = int(onsets[0]), words.size - int(onsets[-1])
+        return cls(tiled, words.size, start, False, lead, tail)
 
     def boundary(self, frame: int) -> int:
         """Return the first frame, not before one, at which a repetition begins."""
@@ -85,6 +96,7 @@ class Signals:
         self._changes: dict[int, Change] = {}
         self._notes: dict[int, object] = {}
         self._heard: list[tuple[int, object]] = []
+        self._onsets = [NEVER] * n_channels  # the last ones of what was repeated before
         self.position = 0
 
     def restart(self) -> None:
@@ -97,9 +109,8 @@ class Signals:
             self._heard.clear()
             for note in self._notes.values():
                 self._hear(0, note)
-            self._tracks = [
-                Track(t.words, t.period, 0, t.is_silent) for t in self._tracks
-            ]
+            self._tracks = [replace(track, start=0) for track in self._tracks]
+            self._onsets = [NEVER] * len(self._tracks)
             self.position = 0
 
     def set(
@@ -118,6 +129,7 @@ class Signals:
         self,
         signals: Mapping[int, np.ndarray],
         notes: Mapping[int, object] | None = None,
+        gaps: Mapping[int, int] | None = None,
     ) -> int:
         """Change what channels repeat; return the frame at which they all do.
 
@@ -127,12 +139,21 @@ class Signals:
             Words of one repetition (int16) by channel.
         notes : mapping, optional
             What `heard` returns when a channel has changed.
+        gaps : mapping, optional
+            Least number of frames from the last onset of what a channel repeats now to
+            the first one of what it will repeat; it waits with zeros until then.
         """
         with self._lock:
             ends = {channel: self._end(channel) for channel in signals}
-            start = max([self.position, *ends.values()])
-            for channel, words in signals.items():
-                track = Track.of(words, start)
+            tracks = {channel: Track.of(words, 0) for channel, words in signals.items()}
+            allowed = [
+                self._last_onset(channel, ends[channel]) + gap - tracks[channel].lead
+                for channel, gap in (gaps or {}).items()
+                if not tracks[channel].is_silent
+            ]
+            start = max([self.position, *ends.values(), *allowed])
+            for channel, once in tracks.items():
+                track = replace(once, start=start)
                 note = (notes or {}).get(channel)
                 self._changes[channel] = Change(ends[channel], start, track, note)
             return start
@@ -143,6 +164,13 @@ class Signals:
         if waiting is not None:  # never heard: its place is taken
             return waiting.end
         return self._tracks[channel].boundary(self.position)
+
+    def _last_onset(self, channel: int, end: int) -> int:
+        """Return the last onset of a channel that comes to its end at a frame."""
+        track = self._tracks[channel]
+        if track.is_silent or end <= track.start:  # or it is never heard
+            return self._onsets[channel]
+        return end - track.tail
 
     def make(self, n: int) -> np.ndarray:
         """Return the next frames, int16 (n_channels, n), with n up to `MAX_BLOCK`."""
@@ -165,6 +193,7 @@ class Signals:
         n_before = min(max(0, change.start - first), row.size)
         change.track.play(row[n_before:], first + n_before)
         if change.start < first + row.size:
+            self._onsets[channel] = self._last_onset(channel, change.end)
             self._tracks[channel] = change.track
             del self._changes[channel]
             self._notes[channel] = change.note

@@ -79,7 +79,11 @@ class Streaming:
         for channel, one in checked.items():
             stream.gate.admit(channel, one)
         self._checked |= checked
-        return self._signals.change(words, notes) + stream.feeder.underruns.n_lost
+        gaps = {
+            channel: -(-one.limits.min_period_us // one.program.grid_us)
+            for channel, one in checked.items()
+        }
+        return self._signals.change(words, notes, gaps) + stream.feeder.underruns.n_lost
 
     def forget(self, channel: int) -> None:
         """Let a channel put out nothing from the next start on."""

@@ -6,14 +6,13 @@ import numpy as np
 
 from circus_io.errors import DeviceError, DeviceMemoryError, SafetyError
 from stim.dose import Dose
-from stim.safety import CheckedProgram, SafetyLimits
+from stim.safety import CheckedProgram
 from stim.stg.gate import Gate
 from stim.stg.limits import MODES, LimitSet, scale_of
+from stim.stg.passage import Passage
 from stim.stg.port import DeviceFacts
 
 __all__ = ["StreamingGate"]
-
-FC_PER_US_UV_OHM = 1000  # µV µs / Ω is 1000 fC: 1 µV over 1 Ω is 1000 nA
 
 
 class StreamingGate(Gate):
@@ -43,6 +42,7 @@ class StreamingGate(Gate):
         n = facts.n_channels
         self._most = np.zeros(n, np.int16)  # nothing, until something is admitted
         self._rate_hz = 0
+        self._passages: list[Passage] = []
         self._counts_per_sample = 0  # of what the assembly says it took: not known yet
         n_maps = min(n, facts.n_triggers)
         # as many triggers as there are, for channels that are all in step
@@ -71,12 +71,19 @@ class StreamingGate(Gate):
                 f"{self.facts.total_memory_bytes}; give a smaller capacity_in_s"
             )
         self._rate_hz = rate_hz
+        if not self._passages:  # what has passed counts, however often it is set up
+            channels = range(self.facts.n_channels)
+            self._passages = [self._passage(channel) for channel in channels]
         self._port.set_continuous(True)  # without data the output is 0
         self._port.set_output_rate(rate_hz)
         self._port.set_capacity(n_bytes)
         nothing = [0] * len(self.channel_maps)
         percents = [callback_percent] * len(self.channel_maps)
         self._port.setup_trigger(self.channel_maps, nothing, nothing, nothing, percents)
+
+    def _passage(self, channel: int) -> Passage:
+        scale = scale_of(self.facts, channel, self.modes[channel])
+        return Passage(scale.shift, scale.resolution, 1e6 / self._rate_hz)
 
     def start_loop(self) -> None:
         """Let samples move from the host into the device."""
@@ -120,11 +127,9 @@ class StreamingGate(Gate):
         DeviceError
             The ring did not take all of it.
         """
-        if block.any():
-            self._check_words(block)
-            for channel in np.flatnonzero(block.any(axis=1)):
-                self.doses[channel].add(block[channel])
-                self._check_dose(int(channel))
+        self._check_words(block)
+        for channel, words in enumerate(block):
+            self._admit_words(channel, words)
         for channel, words in enumerate(block):
             self._enqueue(channel, words)
 
@@ -133,9 +138,18 @@ class StreamingGate(Gate):
         block = np.zeros((self.facts.n_channels, words.size), np.int16)
         block[channel] = words
         self._check_words(block)
+        self._admit_words(channel, words)
+        self._enqueue(channel, words)
+
+    def _admit_words(self, channel: int, words: np.ndarray) -> None:
+        """Raise `SafetyError` if words may not follow what was posted before."""
+        limits = self.limits.of(MODES[self.modes[channel]])
+        try:
+            self._passages[channel].follow(words, limits)
+        except SafetyError as error:
+            raise SafetyError(f"channel {channel}: {error}") from None
         self.doses[channel].add(words)
         self._check_dose(channel)
-        self._enqueue(channel, words)
 
     def _check_words(self, block: np.ndarray) -> None:
         too_high = block.max(axis=1) > self._most
@@ -149,8 +163,7 @@ class StreamingGate(Gate):
             )
 
     def _check_dose(self, channel: int) -> None:
-        dose, mode = self.doses[channel], self.modes[channel]
-        limits = self.limits.of(MODES[mode])
+        dose, limits = self.doses[channel], self.limits.of(MODES[self.modes[channel]])
         on_s = dose.on_samples / self._rate_hz
         if limits.max_on_time_s is not None and on_s > limits.max_on_time_s:
             raise SafetyError(
@@ -160,8 +173,8 @@ class StreamingGate(Gate):
         most_fc = limits.max_running_charge_fc
         if most_fc is None:
             return
-        step = scale_of(self.facts, channel, mode).resolution
-        charge_fc = _charge_fc(dose.running_charge * step, self._rate_hz, limits)
+        passage = self._passages[channel]
+        charge_fc = passage.charge_fc(dose.running_charge, limits)
         if charge_fc > most_fc:
             raise SafetyError(
                 f"channel {channel}: charge adds up to {charge_fc / 1e6:g} nC, beyond "
@@ -205,11 +218,3 @@ class StreamingGate(Gate):
     def frames_done(self) -> int:
         """Return how many frames the device says that it has put out."""
         return self._port.frames_done()
-
-
-def _charge_fc(amplitude_samples: int, rate_hz: int, limits: SafetyLimits) -> float:
-    """Return amplitude × samples as a charge, fC; of a voltage, an upper bound."""
-    product = amplitude_samples * 1_000_000 / rate_hz
-    if limits.unit == "nA":
-        return product
-    return product * FC_PER_US_UV_OHM / limits.min_impedance_ohm

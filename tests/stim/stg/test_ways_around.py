@@ -3,8 +3,6 @@
 What counts is what has left the device: its trace.
 """
 
-import threading
-
 import numpy as np
 import pytest
 
@@ -96,3 +94,64 @@ def test_numbers_that_are_none(stg, number):
         stg.download(0, *PULSE, repeats=number)
     with pytest.raises(SafetyError, match="period_us"):
         limits.check_program(program_of(stg), number, None)
+
+
+# ------------------------------------------------- what follows what, while it streams
+
+
+def test_pulses_of_two_signals_keep_their_distance(device, stg):
+    """The old one ends with its pulse, the new one begins with it."""
+    at_the_end = [0, 1, -1], [PERIOD_MS - 0.4, 0.2, 0.2]
+    stg.set_signal(0, *at_the_end)
+    stg.start_streaming(**RINGS)
+    stg.sleep(250)
+    stg.set_signal(0)  # silence between both does not make them forget
+    stg.sleep(1)
+    sample = stg.set_signal(0, *PULSE)
+    stg.sleep(500)
+    onsets = onsets_ms(device)
+    assert onsets.size >= 5
+    assert np.diff(onsets).min() >= PERIOD_MS - 1e-6
+    assert np.isclose(onsets - onsets[0], sample / 50 - (PERIOD_MS - 0.4)).any()
+
+
+WORDS = [2000] * 10 + [-2000] * 10
+
+
+@pytest.fixture
+def streamer(stg):
+    with stg.streamer(50_000) as streamer:
+        streamer.set_capacity(5000)
+        yield streamer
+
+
+def test_pulses_that_are_queued_keep_their_distance(device, stg, streamer):
+    assert streamer.queue(WORDS) == len(WORDS)
+    for _ in range(2):
+        streamer.set_capacity(5000)
+        with pytest.raises(SafetyError, match="channel 0: a pulse 400 µs after"):
+            streamer.queue(WORDS)
+    assert streamer.queue([0] * (5000 - len(WORDS))) == 5000 - len(WORDS)
+    assert streamer.queue(WORDS) == len(WORDS)
+    streamer.start()
+    stg.sleep(300)
+    np.testing.assert_allclose(np.diff(onsets_ms(device)), PERIOD_MS)
+
+
+@pytest.mark.parametrize("n_parts", [1, 5])
+def test_a_phase_without_an_end_is_not_posted(device, stg, streamer, n_parts):
+    """Whoever has the gate, and something that it admits, may not post anything else."""
+    checked = stg._limits.of("nA").check_program(program_of(stg), 100_000, None)
+    streamer.gate.admit(0, checked)
+    for part in range(n_parts):
+        words = np.full(5 if n_parts > 1 else 5000, 2000, np.int16)
+        if part < 4 and n_parts > 1:
+            streamer.gate.post_one(0, words)
+            continue
+        with pytest.raises(SafetyError, match="channel 0: a phase of"):
+            streamer.gate.post_one(0, words)
+    streamer.start()
+    stg.sleep(300)
+    times_ns, _ = device.trace.changes(0)
+    assert np.diff(times_ns).max(initial=0) <= 400_000
+
