@@ -1,7 +1,7 @@
-"""`Passage`: holds what really passes a channel against limits, sample by sample.
+"""`Passage`: holds what is posted by hand against limits, sample by sample.
 
-A signal was checked before, and so was how it repeats. What follows what is known only
-here: a signal after another one, and blocks that were posted by hand.
+A signal was checked before, and so was how it repeats. What follows what, where samples
+are queued again and again, is known only here.
 """
 
 import numpy as np

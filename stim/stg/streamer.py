@@ -50,7 +50,7 @@ class Streamer:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        gate, self._gate = self.gate, None
+        gate, self._gate = self._open_gate, None
         try:
             gate.send_stop()
         finally:
@@ -59,8 +59,7 @@ class Streamer:
             gate.disconnect()
 
     @property
-    def gate(self) -> StreamingGate:
-        """What it sends through."""
+    def _open_gate(self) -> StreamingGate:
         if self._gate is None:
             raise StimulatorStateError("the streamer is not open; use it with `with`")
         return self._gate
@@ -76,12 +75,12 @@ class Streamer:
         self._set_up()
 
     def _set_up(self) -> None:
-        self.gate.set_up(MAX_RATE_HZ, self._capacity, self._callback_percent)
+        self._open_gate.set_up(MAX_RATE_HZ, self._capacity, self._callback_percent)
 
     def start(self) -> None:
         """Let samples move, and start all triggers."""
-        self.gate.start_loop()
-        self.gate.start()
+        self._open_gate.start_loop()
+        self._open_gate.start()
 
     def stop(self) -> None:
         """Stop all triggers at once."""
@@ -107,7 +106,7 @@ class Streamer:
         SafetyError
             They are no words, or beyond the limits.
         """
-        gate, words = self.gate, np.asarray(signal)
+        gate, words = self._open_gate, np.asarray(signal)
         if words.ndim != 1 or not np.can_cast(words.dtype, np.int64, "safe"):
             raise SafetyError("signal: expected a row of whole numbers, int16 words")
         if words.size and np.abs(words.astype(np.int64)).max() > np.iinfo(np.int16).max:

@@ -113,7 +113,7 @@ class StreamingGate(Gate):
             self._most[channel] = checked.limits.largest_counts(scale) << scale.shift
 
     def post(self, block: np.ndarray) -> None:
-        """Hand on frames of all channels.
+        """Hand on frames of all channels, made of admitted programs that repeat.
 
         Parameters
         ----------
@@ -127,22 +127,22 @@ class StreamingGate(Gate):
         DeviceError
             The ring did not take all of it.
         """
-        self._check_words(block)
-        for channel, words in enumerate(block):
-            self._admit_words(channel, words)
+        if block.any():
+            self._check_words(block)
+            for channel in np.flatnonzero(block.any(axis=1)):
+                self.doses[channel].add(block[channel])
+                self._check_dose(int(channel))
         for channel, words in enumerate(block):
             self._enqueue(channel, words)
 
     def post_one(self, channel: int, words: np.ndarray) -> None:
-        """Hand on samples of one channel, int16; raises as `post`."""
+        """Hand on any samples of one channel, int16; raises as `post`.
+
+        Nobody has seen before what they follow, so that is looked at, too.
+        """
         block = np.zeros((self.facts.n_channels, words.size), np.int16)
         block[channel] = words
         self._check_words(block)
-        self._admit_words(channel, words)
-        self._enqueue(channel, words)
-
-    def _admit_words(self, channel: int, words: np.ndarray) -> None:
-        """Raise `SafetyError` if words may not follow what was posted before."""
         limits = self.limits.of(MODES[self.modes[channel]])
         try:
             self._passages[channel].follow(words, limits)
@@ -150,6 +150,7 @@ class StreamingGate(Gate):
             raise SafetyError(f"channel {channel}: {error}") from None
         self.doses[channel].add(words)
         self._check_dose(channel)
+        self._enqueue(channel, words)
 
     def _check_words(self, block: np.ndarray) -> None:
         too_high = block.max(axis=1) > self._most

@@ -140,18 +140,17 @@ def test_pulses_that_are_queued_keep_their_distance(device, stg, streamer):
 
 @pytest.mark.parametrize("n_parts", [1, 5])
 def test_a_phase_without_an_end_is_not_posted(device, stg, streamer, n_parts):
-    """Whoever has the gate, and something that it admits, may not post anything else."""
+    """Also by whoever has the gate itself, and something that it admits."""
     checked = stg._limits.of("nA").check_program(program_of(stg), 100_000, None)
-    streamer.gate.admit(0, checked)
+    streamer._gate.admit(0, checked)
     for part in range(n_parts):
         words = np.full(5 if n_parts > 1 else 5000, 2000, np.int16)
         if part < 4 and n_parts > 1:
-            streamer.gate.post_one(0, words)
+            streamer._gate.post_one(0, words)
             continue
         with pytest.raises(SafetyError, match="channel 0: a phase of"):
-            streamer.gate.post_one(0, words)
+            streamer._gate.post_one(0, words)
     streamer.start()
     stg.sleep(300)
     times_ns, _ = device.trace.changes(0)
     assert np.diff(times_ns).max(initial=0) <= 400_000
-
