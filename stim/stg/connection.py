@@ -10,8 +10,9 @@ from contextlib import suppress
 from circus_io.errors import DeviceError
 from stim.dose import Dose
 from stim.stg.download_gate import DownloadGate
+from stim.stg.history import History
 from stim.stg.limits import LimitSet
-from stim.stg.port import Bus, DeviceEntry, DeviceFacts
+from stim.stg.port import Bus, DeviceEntry, DeviceFacts, StgPort
 from stim.stg.streaming_gate import StreamingGate
 
 __all__ = ["Connection"]
@@ -32,6 +33,7 @@ class Connection:
     facts : DeviceFacts
     modes : list of str
         ``'current'`` or ``'voltage'`` of each channel.
+    history : History
     """
 
     def __init__(self, bus: Bus, serial_number: str | None, limits: LimitSet) -> None:
@@ -39,6 +41,7 @@ class Connection:
         port = bus.open_download(serial_number)
         self.facts: DeviceFacts = port.facts()
         self.modes = ["current"] * self.facts.n_channels
+        self.history = History(self.facts.n_channels, self.clock)
         self._gate: DownloadGate | StreamingGate | None = self._download_gate(port)
         self._on_error: Callable[[], None] | None = None
         self._unwatch = bus.watch(_nothing, self._removed)
@@ -50,13 +53,24 @@ class Connection:
         return gate if gate is not None and gate.is_open else None
 
     def _download_gate(self, port: object) -> DownloadGate:
-        return DownloadGate(port, self.facts, self.limits, self.clock)
+        return DownloadGate(port, self.facts, self.limits, self.clock, self.history)
+
+    def _check_same(self, port: StgPort) -> None:
+        """Raise `DeviceError` if what is plugged in now is not what was before."""
+        if port.facts() != self.facts:
+            port.disconnect()
+            raise DeviceError(
+                f"device {self.facts.serial_number} says other ranges or steps than "
+                "before; open it anew"
+            )
 
     def downloads(self) -> DownloadGate:
         """Return the gate of the download mode; opened again after streaming."""
         if not isinstance(self.gate, DownloadGate):
             self._let_go()
-            gate = self._download_gate(self.bus.open_download(self.facts.serial_number))
+            port = self.bus.open_download(self.facts.serial_number)
+            self._check_same(port)
+            gate = self._download_gate(port)
             gate.modes = list(self.modes)
             self._gate, self._on_error = gate, None
         return self._gate
@@ -72,7 +86,10 @@ class Connection:
         port = self.bus.open_streaming(
             ring_frames, self.facts.serial_number, on_error=on_error
         )
-        gate = StreamingGate(port, self.facts, self.limits, ring_frames, doses)
+        self._check_same(port)
+        gate = StreamingGate(
+            port, self.facts, self.limits, ring_frames, doses, self.history
+        )
         self._on_error = on_error
         self._gate = gate  # whatever fails from here on, it can be stopped
         for channel, mode in enumerate(self.modes):

@@ -1,13 +1,12 @@
 """`DownloadGate`: programs on their way into the memory, and their starts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
-
-import numpy as np
 
 from circus_io.errors import SafetyError, StimulatorStateError
 from stim.safety import CheckedProgram
 from stim.stg.gate import Gate, bits_of
+from stim.stg.history import History
 from stim.stg.limits import MODES, LimitSet
 from stim.stg.port import Clock, DeviceFacts
 
@@ -23,6 +22,7 @@ class DownloadGate(Gate):
     facts : DeviceFacts
     limits : LimitSet
     clock : Clock
+    history : History
 
     Notes
     -----
@@ -31,14 +31,17 @@ class DownloadGate(Gate):
     """
 
     def __init__(
-        self, port: Any, facts: DeviceFacts, limits: LimitSet, clock: Clock
+        self,
+        port: Any,
+        facts: DeviceFacts,
+        limits: LimitSet,
+        clock: Clock,
+        history: History,
     ) -> None:
         super().__init__(port, facts, limits)
-        self._clock = clock
+        self._clock, self._history = clock, history
         self._programs: dict[int, CheckedProgram] = {}
         self._maps: tuple[list[int], list[int], list[int]] = ([], [], [])
-        self._started_s: dict[int, float] = {}
-        self._on_us: dict[int, int] = {}
         self._once_us: dict[int, int] = {}  # of what is stored: starts have no time
         self._is_clean = False
 
@@ -71,6 +74,15 @@ class DownloadGate(Gate):
         self._stop_those_of(channel)
         self._programs.pop(channel, None)
         self._port.clear_channel(channel)
+
+    def send_stop(self, triggers: int | None = None) -> None:
+        """Stop the triggers of a bitmap, or all; from any thread, at any time."""
+        super().send_stop(triggers)
+        chosen = self.all_triggers if triggers is None else triggers
+        for trigger, bitmap in enumerate(self._maps[0]):
+            if chosen >> trigger & 1:
+                for channel in bits_of(bitmap):
+                    self._history.end(channel)
 
     # ----------------------------------------------------------------------- downloads
 
@@ -147,8 +159,7 @@ class DownloadGate(Gate):
             for channel in bits_of(channel_maps[trigger])
             if channel in programs
         }
-        # one that is shorter waits for the longest
-        period_us = max((p.program.duration_us for p in played.values()), default=0)
+        period_us = _period_us(played)
         for channel, checked in played.items():
             self.limits.check(channel, checked.program, period_us, repeats[trigger])
 
@@ -187,9 +198,14 @@ class DownloadGate(Gate):
         now = self._clock.now()
         self._port.send_start(triggers)
         for trigger in chosen:
-            self._started_s[trigger] = now
-            for channel in self._played_by(trigger):
-                self._on_us[channel] = self._on_us_after(trigger, channel)
+            repeats, channels = self._maps[2][trigger], self._played_by(trigger)
+            played = {channel: self._programs[channel] for channel in channels}
+            for channel, checked in played.items():
+                on_us = self._on_us(trigger, channel)
+                self._history.downloaded_us[channel] += on_us
+                self._history.begin(
+                    channel, now, checked.program, _period_us(played), repeats
+                )
         return now
 
     def check_start(self, triggers: int) -> None:
@@ -225,28 +241,23 @@ class DownloadGate(Gate):
             raise StimulatorStateError(
                 f"trigger {trigger} has nothing to play; download a signal first"
             )
-        since_s = self._clock.now() - self._started_s.get(trigger, -np.inf)
         for channel in channels:
             limits = self.limits.of(MODES[self.modes[channel]])
             if not self._once_us[channel]:
                 continue
-            if since_s * 1e6 < limits.min_period_us:
-                raise SafetyError(
-                    f"trigger {trigger} was started {since_s * 1e3:.3g} ms ago, and "
-                    f"the limit is {limits.min_period_us / 1e3:g} ms from one pulse to "
-                    "the next"
-                )
-            on_s = self._on_us_after(trigger, channel) / 1e6
+            self._history.check_start(channel, limits)
+            before_us = self._history.downloaded_us[channel]
+            before_us += self._history.streamed_us[channel]
+            on_s = (before_us + self._on_us(trigger, channel)) / 1e6
             if limits.max_on_time_s is not None and on_s > limits.max_on_time_s:
                 raise SafetyError(
                     f"channel {channel}: output for {on_s:g} s is beyond the limit of "
                     f"{limits.max_on_time_s:g} s"
                 )
 
-    def _on_us_after(self, trigger: int, channel: int) -> int:
-        """Return how long something has flowed if a trigger plays to its end."""
-        once_us = self._once_us[channel]
-        return self._on_us.get(channel, 0) + once_us * max(1, self._maps[2][trigger])
+    def _on_us(self, trigger: int, channel: int) -> int:
+        """Return how long something flows if a trigger plays to its end."""
+        return self._once_us[channel] * max(1, self._maps[2][trigger])
 
     def states(self) -> tuple[str, ...]:
         """Return what each trigger does."""
@@ -269,3 +280,8 @@ class DownloadGate(Gate):
     def free_bytes(self) -> int:
         """Return how much of the memory is free."""
         return self._port.available_memory_bytes()
+
+
+def _period_us(played: Mapping[int, CheckedProgram]) -> int:
+    """Return how long one repetition of a trigger lasts: shorter programs wait."""
+    return max((one.program.duration_us for one in played.values()), default=0)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from circus_io.errors import SafetyError
+from circus_io.errors import SafetyError, StimulatorStateError
 from stim.loops import encode
 from stim.program import Program
 from stim.safety import CheckedProgram
@@ -41,6 +41,7 @@ class Downloads:
         self._guardian: Any = None
         self._repeats: dict[int, int] = {}
         self._is_diagonal = True
+        self._n_stops = 0
 
     @property
     def _gate(self) -> DownloadGate:
@@ -104,11 +105,15 @@ class Downloads:
 
     def start(self, triggers: Sequence[int]) -> None:
         """Start some triggers, or all that have something to play."""
-        gate = self._gate
+        gate, n_stops = self._gate, self._n_stops
         chosen = self._bitmap(triggers) or gate.ready_triggers()
         gate.check_start(chosen)
         self._guard_if_endless(gate, chosen)
+        self._check_stopped(n_stops)
         before_s = gate.start(chosen)
+        if self._n_stops != n_stops:
+            gate.send_stop(chosen)
+        self._check_stopped(n_stops)
         after_s = self._connection.clock.now()
         self._log(
             "start",
@@ -119,6 +124,11 @@ class Downloads:
             host_span_s=[before_s, after_s],
         )
 
+    def _check_stopped(self, n_stops: int) -> None:
+        """Raise if another thread has stopped what is about to be started."""
+        if self._n_stops != n_stops:
+            raise StimulatorStateError("stopped before it had started")
+
     def _guard_if_endless(self, gate: DownloadGate, triggers: int) -> None:
         wanted = gate.is_endless(triggers)
         if self._is_guarded is not None:
@@ -128,6 +138,7 @@ class Downloads:
 
     def stop(self, triggers: Sequence[int] = ()) -> None:
         """Stop some triggers, or all; at once, from any thread."""
+        self._n_stops += 1
         gate = self._connection.gate
         if gate is not None:
             gate.send_stop(self._bitmap(triggers) or None)

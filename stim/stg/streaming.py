@@ -39,6 +39,7 @@ class Streaming:
         self._checked: dict[int, CheckedProgram] = {}
         self._doses = {mode: self._new_doses(mode) for mode in MODES}
         self._stream: Stream | None = None
+        self._n_stops = 0
 
     def _new_doses(self, mode: str) -> list[Dose]:
         facts = self._connection.facts
@@ -131,9 +132,13 @@ class Streaming:
         """Start a stream; the device is free again if that fails."""
         if self.is_running:
             raise StimulatorStateError("it streams already; stop_streaming() first")
+        n_stops = self._n_stops
+        self._wait_for_pulses(timeout_s)
         stream = self._new_stream(settings, callback)
         self._stream = stream
         try:
+            if self._n_stops != n_stops:  # before there was a stream to be stopped
+                raise StimulatorStateError("stopped before it had started")
             for channel, checked in self._checked.items():
                 stream.gate.admit(channel, checked)
             stream.start(timeout_s)
@@ -142,6 +147,16 @@ class Streaming:
                 stream.stop("start failed")
             self._stream = None  # what went wrong is said here, and not once more
             raise
+
+    def _wait_for_pulses(self, timeout_s: float) -> None:
+        """Wait until the last pulses are as long ago as limits demand."""
+        connection = self._connection
+        for channel, one in self._checked.items():
+            if not one.program.is_silent:
+                rest_s = connection.history.wait_s(channel, one.limits)
+                if rest_s > timeout_s:
+                    connection.history.check_start(channel, one.limits)
+                connection.clock.sleep(rest_s)
 
     def _new_stream(
         self, settings: StreamSettings, callback: Callable[[Tick], None] | None
@@ -172,6 +187,7 @@ class Streaming:
 
     def stop(self, reason: str = "stop") -> None:
         """Stop a stream at once, if there is one, whatever it is about to do."""
+        self._n_stops += 1
         if self._stream is not None and not self._stream.is_closed:
             self._stream.stop(reason)
 

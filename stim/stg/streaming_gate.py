@@ -8,6 +8,7 @@ from circus_io.errors import DeviceError, DeviceMemoryError, SafetyError
 from stim.dose import Dose
 from stim.safety import CheckedProgram
 from stim.stg.gate import Gate
+from stim.stg.history import History
 from stim.stg.limits import MODES, LimitSet, scale_of
 from stim.stg.passage import Passage
 from stim.stg.port import DeviceFacts
@@ -27,6 +28,7 @@ class StreamingGate(Gate):
         Size of the ring of the host.
     doses : list of Dose
         The account of each channel, which goes on.
+    history : History
     """
 
     def __init__(
@@ -36,8 +38,10 @@ class StreamingGate(Gate):
         limits: LimitSet,
         ring_frames: int,
         doses: list[Dose],
+        history: History,
     ) -> None:
         super().__init__(port, facts, limits)
+        self._history, self._is_started = history, False
         self.ring_frames, self.doses = ring_frames, doses
         n = facts.n_channels
         self._most = np.zeros(n, np.int16)  # nothing, until something is admitted
@@ -94,8 +98,26 @@ class StreamingGate(Gate):
         self._port.stop_loop()
 
     def start(self) -> None:
-        """Start all channels at the same moment: one bitmap, one call."""
+        """Start all channels at the same moment: one bitmap, one call.
+
+        Raises
+        ------
+        SafetyError
+            The last pulse of one of them was too short a time ago.
+        """
+        for channel in np.flatnonzero(self._most).tolist():
+            limits = self.limits.of(MODES[self.modes[channel]])
+            self._history.check_start(channel, limits)
+        self._is_started = True
         self._port.send_start(self.used_triggers)
+
+    def send_stop(self, triggers: int | None = None) -> None:
+        """Stop the triggers of a bitmap, or all; from any thread, at any time."""
+        super().send_stop(triggers)
+        if self._is_started:
+            self._is_started = False
+            for channel in np.flatnonzero(self._most).tolist():
+                self._history.pulse(channel)
 
     # ------------------------------------------------------------------------- samples
 
@@ -165,7 +187,9 @@ class StreamingGate(Gate):
 
     def _check_dose(self, channel: int) -> None:
         dose, limits = self.doses[channel], self.limits.of(MODES[self.modes[channel]])
-        on_s = dose.on_samples / self._rate_hz
+        streamed_us = dose.on_samples * 1e6 / self._rate_hz
+        self._history.streamed_us[channel] = streamed_us
+        on_s = (streamed_us + self._history.downloaded_us[channel]) / 1e6
         if limits.max_on_time_s is not None and on_s > limits.max_on_time_s:
             raise SafetyError(
                 f"channel {channel}: output for {on_s:g} s is beyond the limit of "

@@ -14,6 +14,7 @@ from circus_io.errors import DeviceError, SafetyError, StimulatorStateError
 from stim.safety import SafetyLimits
 from stim.simulated import SimulatedBus, SimulatedDevice, VirtualClock
 from stim.stg import STG4000, STG4000Streamer, list_devices, open_bus
+from stim.stg.history import History
 from stim.stg.limits import LimitSet, scale_of
 from stim.stg.streaming_gate import StreamingGate
 
@@ -190,7 +191,9 @@ def test_the_gate_lets_nothing_through_that_was_not_checked(device):
     facts = port.facts()
     scale = scale_of(facts, 0, "current")
     doses = [stim.Dose(scale.shift) for _ in range(2)]
-    gate = StreamingGate(port, facts, LimitSet(LIMITS), 5000, doses)
+    gate = StreamingGate(
+        port, facts, LimitSet(LIMITS), 5000, doses, History(2, device.clock)
+    )
     gate.set_up(50_000, 5000, 10)
     program = scale.quantize(stim.Waveform.of([(1_000_000, 200), (-1_000_000, 200)]))
     for thing in (program, program.words(), None):

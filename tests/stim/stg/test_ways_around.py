@@ -3,10 +3,12 @@
 What counts is what has left the device: its trace.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from circus_io.errors import SafetyError
+from circus_io.errors import DeviceError, SafetyError, StimulatorStateError
 from stim.pulse import Pulse
 from stim.safety import SafetyLimits
 from stim.simulated import SimulatedBus, SimulatedDevice, VirtualClock
@@ -154,3 +156,119 @@ def test_a_phase_without_an_end_is_not_posted(device, stg, streamer, n_parts):
     stg.sleep(300)
     times_ns, _ = device.trace.changes(0)
     assert np.diff(times_ns).max(initial=0) <= 400_000
+
+
+# ------------------------------------------------------------ starts and starts again
+
+
+def test_one_channel_started_by_two_triggers(device, stg):
+    stg.download(0, [1, -1], [0.2, 0.2])
+    stg.start_stimulation([0])
+    stg.sleep(1)
+    stg.map_triggers([[], [0]], [1, 1])
+    with pytest.raises(SafetyError, match=r"pulse was 1 ms ago.*wait 99 ms"):
+        stg.start_stimulation([1])
+    stg.sleep(99)
+    stg.start_stimulation([1])
+    stg.sleep(1)
+    np.testing.assert_allclose(onsets_ms(device), [0, 100])
+
+
+def test_a_start_after_the_last_of_several_repetitions(device, stg):
+    stg.download(0, *PULSE, repeats=10)
+    stg.start_stimulation([0])
+    stg.sleep(910)
+    with pytest.raises(SafetyError, match="pulse was 10 ms ago"):
+        stg.start_stimulation([0])
+    stg.sleep(90)
+    stg.start_stimulation([0])
+    stg.sleep(1)
+    np.testing.assert_allclose(onsets_ms(device), np.arange(11) * 100)
+
+
+def test_after_a_stop_only_what_was_played_counts(device, stg):
+    stg.download(0, *PULSE, repeats=1000)
+    stg.start_stimulation([0])
+    stg.sleep(150)
+    stg.stop_stimulation([0])
+    stg.sleep(160)
+    stg.start_stimulation([0])  # the next would have been 10 ms ago
+    stg.sleep(1)
+    np.testing.assert_allclose(onsets_ms(device), [0, 100, 310])
+
+
+def test_streams_that_are_started_again_and_again(device, stg):
+    stg.set_signal(0, *PULSE)
+    for _ in range(4):
+        stg.start_streaming(0.004, 0.004)
+        stg.sleep(8)
+        stg.stop()
+    stg.download(0, [1, -1], [0.2, 0.2])
+    with pytest.raises(SafetyError, match="its last pulse was"):
+        stg.start_stimulation([0])
+    onsets = onsets_ms(device)
+    assert onsets.size == 4
+    assert np.diff(onsets).min() >= PERIOD_MS
+
+
+def test_a_wait_that_is_too_long_is_said(bus):
+    limits = SafetyLimits(2_000_000, 400, 10_000_000, unit="nA")
+    with STG4000(limits=limits, bus=bus) as stg:
+        stg.set_signal(0, [1, -1, 0], [0.2, 0.2, 9_999.6])
+        stg.start_streaming(**RINGS)
+        stg.stop()
+        with pytest.raises(SafetyError, match=r"wait 1e\+04 ms"):
+            stg.start_streaming(**RINGS)
+
+
+def test_time_of_output_counts_over_modes(device, bus):
+    with STG4000(limits=limits_of(max_on_time_s=0.001), bus=bus) as stg:
+        stg.download(0, [1, -1], [0.2, 0.2])
+        for _ in range(2):
+            stg.start_stimulation([0])
+            stg.sleep(200)
+            stg.start_streaming(**RINGS)
+            stg.stop_streaming()
+            stg.download(0, [1, -1], [0.2, 0.2])
+        with pytest.raises(SafetyError, match="output for 0.0012 s"):
+            stg.start_stimulation([0])
+        stg.set_signal(0, *PULSE)
+        with pytest.raises(SafetyError, match="output for 0.0012 s"):
+            stg.start_streaming(0.3, 0.2)
+    assert onsets_ms(device).size == 2
+
+
+def test_another_device_with_the_same_number(device, bus, stg):
+    stg.set_signal(0, *PULSE)
+    facts = device.facts()
+    coarser = tuple(10 * step for step in facts.current_resolution_na)
+    device.facts = lambda: replace(facts, current_resolution_na=coarser)
+    with pytest.raises(DeviceError, match="other ranges or steps than before"):
+        stg.start_streaming(**RINGS)
+    assert onsets_ms(device).size == 0
+
+
+def test_a_stop_while_the_guard_is_started(device, bus, monkeypatch):
+    """Which takes a while; what was stopped then must not begin after it."""
+    with STG4000(limits=limits_of(allow_endless=True), bus=bus) as stg:
+        monkeypatch.setattr("stim.stg.downloads.guard", lambda _: stg.stop())
+        stg.download(0, *PULSE, repeats=0)
+        with pytest.raises(StimulatorStateError, match="stopped before"):
+            stg.start_stimulation([0])
+        stg.sleep(300)
+    assert onsets_ms(device).size == 0
+
+
+def test_a_stop_while_the_stream_is_opened(device, bus, stg, monkeypatch):
+    opened = bus.open_streaming
+
+    def open_and_stop(*arguments, **settings):
+        stg.stop()
+        return opened(*arguments, **settings)
+
+    monkeypatch.setattr(bus, "open_streaming", open_and_stop)
+    stg.set_signal(0, *PULSE)
+    with pytest.raises(StimulatorStateError, match="stopped before"):
+        stg.start_streaming(**RINGS)
+    stg.sleep(300)
+    assert onsets_ms(device).size == 0
