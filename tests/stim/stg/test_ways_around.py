@@ -230,10 +230,10 @@ def test_time_of_output_counts_over_modes(device, bus):
             stg.start_streaming(**RINGS)
             stg.stop_streaming()
             stg.download(0, [1, -1], [0.2, 0.2])
-        with pytest.raises(SafetyError, match="output for 0.0012 s"):
+        with pytest.raises(SafetyError, match=r"output for 0\.0012 s"):
             stg.start_stimulation([0])
         stg.set_signal(0, *PULSE)
-        with pytest.raises(SafetyError, match="output for 0.0012 s"):
+        with pytest.raises(SafetyError, match=r"output for 0\.0012 s"):
             stg.start_streaming(0.3, 0.2)
     assert onsets_ms(device).size == 2
 
