@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from stim.opening import open_stimulator
     from stim.program import Program
     from stim.pulse import Phase, Pulse
-    from stim.pulse_file import PulseFile, PulseFileAlternative, entrain
+    from stim.pulse_file import PulseFile, PulseFileAlternative, dump, entrain
     from stim.safety import CheckedProgram, SafetyLimits
     from stim.scale import Scale
     from stim.stg.stg4000 import STG4000
@@ -39,6 +39,7 @@ __all__ = [
     "Waveform",
     "compress",
     "decompress",
+    "dump",
     "entrain",
     "open_stimulator",
     "read_dat",
@@ -63,6 +64,7 @@ _HOMES = {
     "Waveform": "stim.waveform",
     "compress": "stim.waveform",
     "decompress": "stim.waveform",
+    "dump": "stim.pulse_file",
     "entrain": "stim.pulse_file",
     "open_stimulator": "stim.opening",
     "read_dat": "stim.dat_file",

@@ -260,3 +260,11 @@ def test_a_device_that_was_pulled_is_used_again(stg, device):
     stg.start_stimulation([0])
     assert stg.wait(1.0)
     assert device.trace.changes(0)[1].tolist() == [1_000_000, -1_000_000, 0]
+
+
+def test_names_of_the_page_for_those_who_come_from_stg():
+    page = (CHECKOUT / "docs" / "how-to" / "come-from-app-stg.md").read_text()
+    (row,) = [line for line in page.splitlines() if line.startswith("| `PulseFile`")]
+    names = [part.strip(" |`") for part in row.split("from")[0].split(",")]
+    assert "dump" in names
+    assert [name for name in names if not hasattr(stim, name)] == []
