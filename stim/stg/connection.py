@@ -7,7 +7,7 @@ downloads do, so going from one mode to the other is a new connection.
 from collections.abc import Callable
 from contextlib import suppress
 
-from circus_io.errors import DeviceError
+from circus_io.errors import DeviceError, DeviceRemovedError
 from stim.dose import Dose
 from stim.stg.download_gate import DownloadGate
 from stim.stg.history import History
@@ -16,6 +16,8 @@ from stim.stg.port import Bus, DeviceEntry, DeviceFacts, StgPort
 from stim.stg.streaming_gate import StreamingGate
 
 __all__ = ["Connection"]
+
+STOP_TRIES = 3
 
 
 class Connection:
@@ -97,16 +99,24 @@ class Connection:
         return gate
 
     def close(self) -> None:
-        """Let go of the device; a second call does nothing."""
+        """Stop, and let go of the device; a second call does nothing.
+
+        Raises
+        ------
+        DeviceError
+            It could not be stopped, again and again, and may go on.
+        """
         self._unwatch()
         self._let_go()
 
     def _let_go(self) -> None:
         gate, self._gate = self.gate, None
-        if gate is not None:
-            with suppress(DeviceError):  # it may have been unplugged
-                if gate.was_used:
-                    gate.send_stop()
+        if gate is None:
+            return
+        try:
+            if gate.was_used:
+                _stop_surely(gate)
+        finally:
             gate.disconnect()
 
     def _removed(self, entry: DeviceEntry) -> None:
@@ -117,6 +127,20 @@ class Connection:
             elif gate is not None:
                 with suppress(Exception):  # there is nothing to let go of
                     gate.disconnect()
+
+
+def _stop_surely(gate: DownloadGate | StreamingGate) -> None:
+    """Stop before letting go: nobody could do it afterwards, so once is not enough."""
+    for tries_left in reversed(range(STOP_TRIES)):
+        try:
+            gate.send_stop()
+        except DeviceRemovedError:
+            return  # there is nothing to stop
+        except DeviceError:
+            if not tries_left:
+                raise
+        else:
+            return
 
 
 def _nothing(_: object) -> None:

@@ -322,15 +322,24 @@ class STG4000(StgDownloads):
         self._raise_fault()
 
     def close(self) -> None:
-        """Stop, and let go of the device; a second call does nothing."""
+        """Stop, and let go of the device; a second call does nothing.
+
+        Raises
+        ------
+        DeviceError
+            It could not be stopped, and may go on.
+        """
         if self._is_closed:
             return
         self._is_closed = True
         self._at_exit.detach()
         if self._heart is not None:
             self._heart.end()
-        _close(self.outlet, self._streaming, self._downloads, self._connection)
+        parts = self._streaming, self._downloads, self._connection
+        failure = _close(self.outlet, *parts)
         self._log("close")
+        if failure is not None:
+            raise failure
 
     def __enter__(self) -> Self:
         return self
@@ -383,15 +392,22 @@ def _stop(streaming: Streaming, downloads: Downloads) -> None:
 
 def _close(
     outlet: Outlet, streaming: Streaming, downloads: Downloads, connection: Connection
-) -> None:
-    """Stop a device that is closed or forgotten, or whose program ends."""
+) -> Exception | None:
+    """Stop a device that is closed or forgotten, or whose program ends.
+
+    Returns what has kept it from being stopped.
+    """
     if not outlet.is_ours:
-        return
+        return None
     if streaming.is_running:
         outlet.stop_quietly()
-    for close in (downloads.close, connection.close):
-        with suppress(Exception):  # unplugged; it is stopped, as far as that goes
-            close()
+    with suppress(Exception):  # then its guard stops it
+        downloads.close()
+    try:
+        connection.close()
+    except Exception as error:
+        return error
+    return None
 
 
 def _tell_stall(

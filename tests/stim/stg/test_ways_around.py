@@ -8,7 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from circus_io.errors import DeviceError, SafetyError, StimulatorStateError
+from circus_io.errors import (
+    DeviceError,
+    DeviceTimeoutError,
+    SafetyError,
+    StimulatorStateError,
+)
 from stim.pulse import Pulse
 from stim.safety import SafetyLimits
 from stim.simulated import SimulatedBus, SimulatedDevice, VirtualClock
@@ -272,3 +277,28 @@ def test_a_stop_while_the_stream_is_opened(device, bus, stg, monkeypatch):
         stg.start_streaming(**RINGS)
     stg.sleep(300)
     assert onsets_ms(device).size == 0
+
+
+@pytest.mark.parametrize("n_failures", [2, 99])
+def test_a_stop_that_fails_is_tried_again_before_the_device_is_let_go(
+    device, bus, monkeypatch, n_failures
+):
+    stg = STG4000(limits=limits_of(allow_endless=True), bus=bus)
+    stg.download(0, *PULSE, repeats=0)
+    stg.start_stimulation([0])
+    stg.sleep(250)
+    send_stop, failures = device.send_stop, iter(range(n_failures))
+
+    def fail(triggers):
+        if next(failures, None) is not None:
+            raise DeviceTimeoutError("no answer")
+        send_stop(triggers)
+
+    monkeypatch.setattr(device, "send_stop", fail)
+    if n_failures == 99:  # it goes on, which has to be said
+        with pytest.raises(DeviceTimeoutError, match="no answer"):
+            stg.close()
+        return
+    stg.close()
+    device.clock.sleep(1)
+    assert onsets_ms(device).size == 3
