@@ -15,6 +15,7 @@ in it, in parts of one core. A busy machine changes everything: its load stands 
 """
 
 import argparse
+import os
 import resource
 import time
 
@@ -72,7 +73,7 @@ def main() -> None:
         "buffer_in_s": chosen.buffer_ms / 1000,
     }
     bus = simulated_bus(
-        [SimulatedStg("16mA", chosen.channels, "benchmark")],
+        [SimulatedStg("16mA", chosen.channels, f"benchmark-{os.getpid()}")],
         generation=chosen.generation,
         runtime=chosen.runtime,
     )

@@ -72,18 +72,15 @@ class McsBus:
         types = self._assembly.types
 
         def new_streaming(callbacks: Callbacks) -> Any:
-            handlers = ()
-            if on_data is not None or on_error is not None:
-                handlers = (
-                    types.OnStg200xDataHandler(callbacks.total(on_data)),
-                    types.OnStg200xErrorHandler(callbacks.total(on_error)),
-                )
-            return ask(
-                "make a device",
-                types.CStg200xStreamingNet,
-                int(ring_samples),
-                *handlers,
-            )
+            device = ask("make a device", types.CStg200xStreamingNet, int(ring_samples))
+            # a handler costs its thread a wait for Python's lock, whatever it does
+            if on_data is not None:
+                handler = types.OnStg200xDataHandler(callbacks.total(on_data))
+                device.OnStg200xDataHandlerEvent += handler
+            if on_error is not None:
+                handler = types.OnStg200xErrorHandler(callbacks.total(on_error))
+                device.OnStg200xErrorHandlerEvent += handler
+            return device
 
         return self._open(McsStreamingPort, new_streaming, serial_number)
 

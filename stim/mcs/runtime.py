@@ -139,6 +139,10 @@ def _runtime(name: str) -> Any:
         return clr_loader.get_netfx()
     if name == "coreclr":
         return _coreclr(clr_loader)
+    # A thread that waits for Python's lock inside of a call from .NET looks busy to
+    # Mono, which otherwise waits for it to come by before it collects garbage; and the
+    # thread that collects may be a callback that holds the lock. Both wait for ever.
+    os.environ.setdefault("MONO_THREADS_SUSPEND", "preemptive")
     with warnings.catch_warnings():
         # it warns of Mono before 6.12; Debian's 6.8 passes all tests of this package
         warnings.simplefilter("ignore", UserWarning)

@@ -525,6 +525,23 @@ def test_nothing_that_a_callback_raises_ends_the_process(stream, kind):
         wait_for(lambda: port.queue_space(0) < 0)
 
 
+def test_a_collection_in_a_callback_waits_for_nobody_who_waits_for_python(stream):
+    """The thread that collects holds Python's lock, which the other one asks for."""
+    from System import GC
+
+    collected = []
+
+    def on_data(_):
+        time.sleep(0.001)  # without the lock, for which the others queue then
+        GC.Collect()
+        collected.append(1)
+
+    port = stream(on_data=on_data)
+    port.start_loop()
+    while len(collected) < 300:  # as fast as it can: one of them is under way
+        port.queue_space(0)
+
+
 def test_an_unplugged_device_calls_its_error_handler(stream, device):
     errors_told = []
     port = stream(on_error=lambda: errors_told.append(1))
