@@ -135,21 +135,34 @@ def load_stimulus(
     return Stimulus(path, file.unit, lines, repeats)
 
 
-def needed_limits(path: Path | None) -> SafetyLimits:
+def needed_limits(path: Path | None, file: Path) -> SafetyLimits:
     """Return the limits of a file, or those of this user.
+
+    Parameters
+    ----------
+    path : Path, optional
+        Of the limits.
+    file : Path
+        The stimulus: one that is not there is the first thing to say.
 
     Raises
     ------
     UsageError
-        There are none.
+        There are no limits.
+    FormatError
+        There is no stimulus.
     """
     from stim.limits_file import load_limits, read_limits
 
+    if not file.is_file():
+        raise FormatError(f"there is no stimulus at {file}")
     limits = load_limits() if path is None else read_limits(path)
     if limits is None:
         raise UsageError(
             "no limits, no stimulation: give --limits FILE, or name a file in the "
-            "environment variable CIRCUS_STIM_LIMITS"
+            "environment variable CIRCUS_STIM_LIMITS. Such a file has lines like "
+            'unit = "nA", max_amplitude = 20000, max_phase_us = 400, '
+            "min_period_us = 100000; see docs/reference/stimulus-files.md"
         )
     return limits
 

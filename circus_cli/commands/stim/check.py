@@ -49,7 +49,7 @@ def check(
     """
     from circus_cli.stimulus_figure import write_picture
 
-    allowed = needed_limits(limits)
+    allowed = needed_limits(limits, file)
     stimulus = load_stimulus(file, _facts(variant, bus, serial), allowed, repeats)
     show_stimulus(stimulus)
     if picture is not None:

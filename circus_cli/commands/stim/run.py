@@ -71,7 +71,7 @@ def run(
 
     if seconds is not None and repeats != 1:
         raise UsageError("--seconds streams it until then; leave out --repeats")
-    allowed = needed_limits(limits)
+    allowed = needed_limits(limits, file)
     with ExitStack() as stack:
         notes = None if log is None else stack.enter_context(EventLog(log))
         stg = stack.enter_context(

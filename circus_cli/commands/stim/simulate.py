@@ -59,7 +59,7 @@ def simulate(
     from circus_cli.stimulus_figure import write_picture
     from stim.stg.stg4000 import STG4000
 
-    allowed = needed_limits(limits)
+    allowed = needed_limits(limits, file)
     bus = simulated_bus(variant or "16mA")
     times = repeats if seconds is None else None
     with STG4000(limits=allowed, bus=bus) as stg:

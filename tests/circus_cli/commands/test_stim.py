@@ -103,6 +103,9 @@ def test_no_limits_no_stimulation(circus, here):
         outcome = circus("stim", command, "pulse.dat")
         assert outcome.status == 2
         assert "no limits, no stimulation" in outcome.error
+        outcome = circus("stim", command, "absent.dat")
+        assert outcome.status == 3
+        assert "there is no stimulus at absent.dat" in outcome.error
 
 
 def test_the_user_chooses_what_is_asked(circus, here):
