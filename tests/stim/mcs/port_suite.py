@@ -532,13 +532,13 @@ def test_a_collection_in_a_callback_waits_for_nobody_who_waits_for_python(stream
     collected = []
 
     def on_data(_):
-        time.sleep(0.001)  # without the lock, for which the others queue then
+        time.sleep(0.01)  # so long that the other one has to give the lock away
         GC.Collect()
         collected.append(1)
 
     port = stream(on_data=on_data)
     port.start_loop()
-    while len(collected) < 300:  # as fast as it can: one of them is under way
+    while len(collected) < 150:  # as fast as it can: one of them is under way
         port.queue_space(0)
 
 
