@@ -41,6 +41,8 @@ class SimulatedMcsBus(McsBus):
         What is known of each device, and what can go wrong with it.
     """
 
+    ends_with_process = True
+
     def __init__(self, assembly: Assembly, devices: Sequence[SimulatedStg]) -> None:
         super().__init__("mcs-simulated", assembly)
         self._bench = assembly.types.SimBench

@@ -31,6 +31,11 @@ class SimulatedBus:
         for device in self.devices:
             device.on_removal(lambda device=device: self._tell(device.entry, 1))
 
+    @property
+    def ends_with_process(self) -> bool:
+        """Whether the devices live in this process, and in no other one."""
+        return all(isinstance(device, SimulatedDevice) for device in self.devices)
+
     def list_devices(self) -> list[DeviceEntry]:
         """Return the stimulators that are plugged in."""
         return [

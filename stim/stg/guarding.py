@@ -17,20 +17,44 @@ from stim.stg.opening import open_bus
 
 if TYPE_CHECKING:
     from stim.stg.connection import Connection
+    from stim.stg.port import Bus
 
-__all__ = ["guard", "main"]
+__all__ = ["check_reach", "guard", "main"]
 
 PROGRAM = "stim.stg.guarding"
 TRIES, PAUSE_S = 50, 0.1  # the driver may take a while to let go of a dead process
 
 
-def guard(connection: "Connection") -> Guardian | None:
-    """Start the process for a device; none for one that ends with its process."""
-    bus = connection.bus
+def check_reach(bus: "Bus") -> str:
+    """Return what opens a bus in another process.
+
+    Raises
+    ------
+    DeviceError
+        Nothing does, so nobody could stop its devices from there.
+    """
     reach = getattr(bus, "reach", "stg4000" if bus.name == "stg4000" else None)
     if reach is None:
+        raise DeviceError(
+            f"bus {bus.name} cannot be reached from another process, so nothing would "
+            "stop the device if this one is killed. Give the bus a `reach`, the name "
+            "by which open_bus() opens it there; or guarded=False, to go on without"
+        )
+    return reach
+
+
+def guard(connection: "Connection") -> Guardian | None:
+    """Start the process for a device; none for one that ends with its process.
+
+    Raises
+    ------
+    DeviceError
+        The device goes on without its process, and no other one can reach it.
+    """
+    bus = connection.bus
+    if getattr(bus, "ends_with_process", False):
         return None
-    return Guardian(PROGRAM, [reach, connection.facts.serial_number])
+    return Guardian(PROGRAM, [check_reach(bus), connection.facts.serial_number])
 
 
 def main(bus: str, serial_number: str, parent: int) -> None:

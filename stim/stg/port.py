@@ -238,6 +238,13 @@ class Bus(Protocol):
         Of the assembly, such as ``'5.3.15.0'``.
     clock : Clock
         The time in which its devices live.
+
+    Notes
+    -----
+    Two more attributes are optional. ``reach`` is the name by which `open_bus` finds
+    the same devices in another process; ``ends_with_process`` is true of devices that
+    do nothing any more when this process is gone. Without either of them, nothing is
+    repeated for ever, unless ``guarded=False`` asks for it.
     """
 
     name: str

@@ -22,6 +22,7 @@ from stim.stg.downloads import Downloads
 from stim.stg.emergency import Outlet, chain_signals
 from stim.stg.events import Labels, no_log
 from stim.stg.feeder import Tick
+from stim.stg.guarding import check_reach
 from stim.stg.heartbeat import Heartbeat
 from stim.stg.limits import LimitSet, scale_of
 from stim.stg.opening import open_bus
@@ -63,7 +64,8 @@ class STG4000(StgDownloads):
     Raises
     ------
     DeviceError
-        The device is not there, several are, or another program has it.
+        The device is not there, several are, or another program has it; or it is to be
+        guarded, and no other process can reach it.
 
     Examples
     --------
@@ -86,6 +88,8 @@ class STG4000(StgDownloads):
     ) -> None:
         self._limits = LimitSet(load_limits() if limits is None else limits)
         bus = open_bus(bus) if bus is None or isinstance(bus, str) else bus
+        if guarded:
+            check_reach(bus)
         serial_number = None if serial is None else str(serial)
         self._connection = Connection(bus, serial_number, self._limits)
         self._clock = bus.clock

@@ -302,3 +302,34 @@ def test_a_stop_that_fails_is_tried_again_before_the_device_is_let_go(
     stg.close()
     device.clock.sleep(1)
     assert onsets_ms(device).size == 3
+
+
+# ------------------------------------------------------------------------------ guards
+
+
+def test_a_guard_that_cannot_reach_the_device_is_refused(device, bus):
+    """Before the device is taken: the next one can have it."""
+    with pytest.raises(DeviceError, match=r"bus simulated cannot be .* guarded=False"):
+        STG4000(limits=limits_of(), bus=bus, guarded=True)
+    STG4000(bus=bus).close()
+
+
+@pytest.mark.parametrize(
+    ("goes_on", "guarded", "n_onsets"),
+    [(True, None, 0), (True, False, 3), (False, None, 3)],
+    ids=["nobody could stop it", "as asked for", "it ends with its process"],
+)
+def test_without_an_end_and_without_a_guard(device, goes_on, guarded, n_onsets):
+    class Bus(SimulatedBus):
+        ends_with_process = not goes_on
+
+    limits = limits_of(allow_endless=True)
+    with STG4000(limits=limits, bus=Bus([device]), guarded=guarded) as stg:
+        stg.download(0, *PULSE, repeats=0)
+        if n_onsets:
+            stg.start_stimulation([0])
+        else:
+            with pytest.raises(DeviceError, match="nothing would stop the device"):
+                stg.start_stimulation([0])
+        stg.sleep(250)
+    assert onsets_ms(device).size == n_onsets
