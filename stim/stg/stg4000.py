@@ -320,7 +320,8 @@ class STG4000(StgDownloads):
         Raises
         ------
         Exception
-            The device could not be told, or what had stopped it before.
+            The device could not be told, and the next call tries again; or what had
+            stopped it before.
         """
         self.outlet.stop()
         self._raise_fault()
@@ -411,6 +412,8 @@ def _close(
         connection.close()
     except Exception as error:
         return error
+    with suppress(Exception):  # it has ended by now, if only by that
+        streaming.stop()
     return None
 
 

@@ -15,7 +15,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from circus_io.errors import DeviceError, DeviceRemovedError, DeviceTimeoutError
+from circus_io.errors import (
+    DeviceError,
+    DeviceNotFoundError,
+    DeviceRemovedError,
+    DeviceTimeoutError,
+)
 from stim.stg.feeder import Feeder, Tick
 from stim.stg.port import Clock
 from stim.stg.signals import Signals
@@ -32,6 +37,7 @@ ENOUGH = 0.9  # of the half of the ring of the device
 DRAIN_MARGIN_S = 0.1
 STUCK_S = 5.0  # far more than a computer is late
 CLOSE_S = 5.0  # more than any part of it waits
+GONE = DeviceRemovedError, DeviceNotFoundError  # there is nothing left to be stopped
 Log = Callable[..., None]
 
 
@@ -97,10 +103,11 @@ class Stream:
         self._signals, self._clock, self._log = signals, clock, log
         self.error: BaseException | None = None
         self.was_raised = False
+        self.is_closed = False  # once the device is stopped, and free again
         self._is_over = threading.Event()
         self.started_s: float | None = None
         self._is_stopping = False
-        self._close_once = threading.Lock()
+        self._closing = threading.Lock()
         self._end_ticking: Callable[[], None] = _nothing
         self._feeding_thread: int | None = None
         self._n_played = 0
@@ -242,8 +249,8 @@ class Stream:
     def stop(self, reason: str = "stop") -> None:
         """Stop at once; from any thread, any number of times.
 
-        The stop is sent before anything else, without a lock; the first call then
-        tidies up.
+        The stop is sent before anything else, without a lock; one call then tidies up.
+        A device that could not be told stays connected, so that the next call can.
         """
         self._is_stopping = True
         failure = None
@@ -251,10 +258,37 @@ class Stream:
             self.gate.send_stop()
         except Exception as error:
             failure = error
-        if self._close_once.acquire(blocking=False):
-            self._close(reason)
-        if failure is not None and self.error is None:
+        if self._closing.acquire(blocking=False):
+            try:
+                self._end(reason, failure)
+            finally:
+                self._closing.release()
+        if failure is not None and (self.error is None or not self.is_closed):
             raise failure
+
+    def _end(self, reason: str, failure: Exception | None) -> None:
+        """Tidy up, once; and as far as that goes where it could not be stopped."""
+        if self.is_closed:
+            return
+        if failure is None or isinstance(failure, GONE):
+            self._close(reason)
+        else:
+            self._run_dry(failure)
+
+    def _run_dry(self, failure: Exception) -> None:
+        """Feed no more, and keep the device: what is in its ring may still leave it."""
+        self.state = State.FAULT
+        try:
+            self._end_ticking()
+            with suppress(Exception):
+                self.gate.stop_loop()
+            told = f"the device could not be stopped ({failure}); stop() tries again"
+            failure.add_note(told)
+            if self.error is not None:
+                self.error.add_note(told)
+            self._log("fault", error=f"{type(failure).__name__}: {told}")
+        finally:
+            self._is_over.set()
 
     def _close(self, reason: str) -> None:
         self.state = State.FAULT if self.error is not None else State.IDLE
@@ -267,6 +301,7 @@ class Stream:
                     tidy()
             self._tell_end(reason)
         finally:
+            self.is_closed = True
             self._is_over.set()
 
     def _tell_end(self, reason: str) -> None:
@@ -291,11 +326,6 @@ class Stream:
         self.stop("drained")
 
     # --------------------------------------------------------------------------- facts
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether the device is stopped, and free again."""
-        return self._is_over.is_set()
 
     @property
     def is_running(self) -> bool:

@@ -145,7 +145,9 @@ class Streaming:
         except BaseException:
             with suppress(Exception):
                 stream.stop("start failed")
-            self._stream = None  # what went wrong is said here, and not once more
+            stream.was_raised = True  # what went wrong is said here, and not once more
+            if stream.is_closed:
+                self._stream = None
             raise
 
     def _wait_for_pulses(self, timeout_s: float) -> None:
@@ -179,9 +181,11 @@ class Streaming:
         if stream.state is State.STREAMING and not stream.is_feeding_thread():
             n_channels = self._connection.facts.n_channels
             silence = dict.fromkeys(range(n_channels), SILENCE)
-            stream.drain(self._signals.change(silence), timeout_s)
-            # the next start plays what was set
-            self._signals.set(self._words(self._checked), self._notes(self._checked))
+            try:
+                stream.drain(self._signals.change(silence), timeout_s)
+            finally:  # the next start plays what was set
+                words, notes = self._words(self._checked), self._notes(self._checked)
+                self._signals.set(words, notes)
         elif stream.is_running:
             stream.stop()
 

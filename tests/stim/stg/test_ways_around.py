@@ -19,6 +19,7 @@ from stim.safety import SafetyLimits
 from stim.simulated import SimulatedBus, SimulatedDevice, VirtualClock
 from stim.stg import STG4000
 from stim.stg.limits import scale_of
+from stim.stg.statistics import State
 from stim.stg.stimulator import StgStimulator
 from stim.waveform import Waveform
 
@@ -279,14 +280,8 @@ def test_a_stop_while_the_stream_is_opened(device, bus, stg, monkeypatch):
     assert onsets_ms(device).size == 0
 
 
-@pytest.mark.parametrize("n_failures", [2, 99])
-def test_a_stop_that_fails_is_tried_again_before_the_device_is_let_go(
-    device, bus, monkeypatch, n_failures
-):
-    stg = STG4000(limits=limits_of(allow_endless=True), bus=bus)
-    stg.download(0, *PULSE, repeats=0)
-    stg.start_stimulation([0])
-    stg.sleep(250)
+def fail_to_stop(device, monkeypatch, n_failures):
+    """Let the next stops that are sent to a device fail, and then none."""
     send_stop, failures = device.send_stop, iter(range(n_failures))
 
     def fail(triggers):
@@ -295,6 +290,61 @@ def test_a_stop_that_fails_is_tried_again_before_the_device_is_let_go(
         send_stop(triggers)
 
     monkeypatch.setattr(device, "send_stop", fail)
+
+
+@pytest.mark.parametrize("end", ["stop", "stop_streaming", "close"])
+def test_a_stream_that_could_not_be_stopped_is_stopped_by_the_next_call(
+    device, bus, stg, monkeypatch, end
+):
+    """Before it runs dry: the device has half a second of pulses in its ring."""
+    stg.set_signal(0, *PULSE)
+    stg.start_streaming(capacity_in_s=1.0, buffer_in_s=0.05)
+    stg.sleep(250)
+    fail_to_stop(device, monkeypatch, 1)
+    with pytest.raises(DeviceTimeoutError, match="no answer") as failed:
+        stg.stop()
+    assert "stop() tries again" in failed.value.__notes__[0]
+    assert stg.state is State.FAULT
+    with pytest.raises(StimulatorStateError, match="streams already"):
+        stg.start_streaming(**RINGS)
+    device.clock.sleep(0.1)
+    assert onsets_ms(device).size == 4  # it goes on, as was said
+    getattr(stg, end)()
+    device.clock.sleep(1)
+    assert onsets_ms(device).size == 4
+    assert stg.state is State.IDLE
+    if end != "close":
+        stg.start_streaming(**RINGS)
+        stg.sleep(1)
+        assert onsets_ms(device).size == 5
+
+
+def test_a_fault_after_which_it_could_not_be_stopped(device, stg, monkeypatch):
+    def callback(tick):
+        if tick.sample_index > 40_000:
+            raise ZeroDivisionError("in the callback")
+
+    stg.set_signal(0, *PULSE)
+    stg.start_streaming(capacity_in_s=1.0, buffer_in_s=0.05, callback=callback)
+    fail_to_stop(device, monkeypatch, 1)
+    with pytest.raises(ZeroDivisionError) as failed:
+        stg.sleep(400)
+    assert "could not be stopped (no answer)" in failed.value.__notes__[0]
+    stg.stop()
+    n_onsets = onsets_ms(device).size
+    device.clock.sleep(1)
+    assert onsets_ms(device).size == n_onsets
+
+
+@pytest.mark.parametrize("n_failures", [2, 99])
+def test_a_stop_that_fails_is_tried_again_before_the_device_is_let_go(
+    device, bus, monkeypatch, n_failures
+):
+    stg = STG4000(limits=limits_of(allow_endless=True), bus=bus)
+    stg.download(0, *PULSE, repeats=0)
+    stg.start_stimulation([0])
+    stg.sleep(250)
+    fail_to_stop(device, monkeypatch, n_failures)
     if n_failures == 99:  # it goes on, which has to be said
         with pytest.raises(DeviceTimeoutError, match="no answer"):
             stg.close()
