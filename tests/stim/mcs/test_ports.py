@@ -36,11 +36,11 @@ def run(runtime, *arguments, timeout=240, **environment):
     )
 
 
-def run_suite(name, runtime, generation, folder):
-    """Run tests in a process, and return how many have passed."""
+def run_suite(name, runtime, generation, folder, chosen=""):
+    """Run tests in a process, or chosen ones; return how many have passed."""
     # captured by pytest, the last words of a process that dies would be lost
     options = ["-q", "--capture=sys", "-p", "no:cacheprovider"]
-    options += ["--basetemp", folder / "inner"]
+    options += ["--basetemp", folder / "inner", "-k", chosen]
     suite = Path(__file__).parent / name
     done = run(runtime, "-m", "pytest", *options, suite, MCS_GENERATION=str(generation))
     assert done.returncode == 0, done.stdout + done.stderr
@@ -54,9 +54,20 @@ def test_the_ports_drive_the_simulator(runtime, generation, tmp_path):
     assert run_suite("port_suite.py", runtime, generation, tmp_path) > 50
 
 
-def test_the_simulator_keeps_the_contract_of_devices(runtime, tmp_path):
-    generation = {"mono": 5, "coreclr": 3}[runtime]
-    assert run_suite("contract_suite.py", runtime, generation, tmp_path) > 20
+# each pair has all of the ports; of the contract, two have what differs between
+# generations or runtimes: facts, both modes, a change, and stops
+CHOSEN = (
+    "says_what_it_is or as_often_as_asked or voltages or at_the_sample or stop_may_come"
+    " or what_a_callback_raises"
+)
+
+
+@pytest.mark.parametrize("generation", [3, 5])
+def test_the_simulator_keeps_the_contract_of_devices(runtime, generation, tmp_path):
+    is_whole = (runtime, generation) in {("mono", 5), ("coreclr", 3)}
+    chosen, least = ("", 23) if is_whole else (CHOSEN, 7)
+    n_passed = run_suite("contract_suite.py", runtime, generation, tmp_path, chosen)
+    assert n_passed >= least
 
 
 LEAVE = """
