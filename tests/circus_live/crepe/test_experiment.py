@@ -201,6 +201,8 @@ if __name__ == "__main__":
     while not is_poison_pill(item := items.get(timeout=60)):
         total += item
     source.process.join()
+    # its supervisor waits for it too, and only one of the two is told how it ended
+    assert source.failure() is None
     print(total, source.process.exitcode)
 """
 
