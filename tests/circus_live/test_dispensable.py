@@ -61,6 +61,12 @@ def source(pace="fast"):
     return FileSource(ArrayRecording(traces, 1000.0), 10, pace, 1)
 
 
+def waiting_for(flow, name):
+    """Return how many frames a service has not seen yet, that are there."""
+    links = flow.statistics().links
+    return sum(one.counts.pending_frames for one in links if one.receiver == name)
+
+
 def warnings(caplog):
     return [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
 
@@ -101,6 +107,10 @@ def test_a_dispensable_service_that_does_not_end_is_no_failure(caplog):
     flow.add(Slow, name="slow", policy="block")
     flow.add(Collect, after="source")
     with flow:
+        # half a second of work lies before it, so it cannot end in less
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline and waiting_for(flow, "slow") < 100:
+            time.sleep(0.01)
         flow.stop()
     first, second = warnings(caplog)
     assert first.startswith("slow had not ended 0.3 s after it was asked to")
