@@ -60,6 +60,7 @@ class Supervisor(threading.Thread):
         self._board = board
         self._living = set(range(len(members)))
         self._has_told: set[int] = set()
+        self._has_killed = False
         self.failure: CircusError | None = None
         self.source_state = SourceState.NEW
         self.verdicts: tuple[Verdict, ...] = ()
@@ -152,12 +153,14 @@ class Supervisor(threading.Thread):
             late = sorted(self._living, key=lambda i: (self._is_vital(i), i))
             *others, name = (self._members[i].name for i in late)
             too = f", and so were {', '.join(others)}" if others else ""
-            self._fail(
-                MemberDiedError(
-                    f"{name} had not ended {limit_s:g} s after it was asked to, and "
-                    f"was killed{too}"
-                ),
-                late[-1],
-            )
+            if not self._has_killed:  # a process may take a while to be gone
+                self._has_killed = True
+                self._fail(
+                    MemberDiedError(
+                        f"{name} had not ended {limit_s:g} s after it was asked to, "
+                        f"and was killed{too}"
+                    ),
+                    late[-1],
+                )
             self.kill()
             time.sleep(0.01)  # until the sentinels tell
