@@ -15,6 +15,7 @@ __all__ = [
     "Limits",
     "Picture",
     "Repeats",
+    "Seconds",
     "Serial",
     "StimulusFile",
     "Variant",
@@ -54,6 +55,14 @@ Repeats = Annotated[
     int,
     typer.Option(
         metavar="N", min=0, help="How often; 0 is for ever, if the limits allow it."
+    ),
+]
+Seconds = Annotated[
+    float | None,
+    typer.Option(
+        metavar="S",
+        min=0,
+        help="Stream it for so long, repeated, instead of downloading it.",
     ),
 ]
 Variant = Annotated[

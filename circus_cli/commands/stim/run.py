@@ -18,6 +18,7 @@ from circus_cli.stim_options import (
     Limits,
     Picture,
     Repeats,
+    Seconds,
     Serial,
     StimulusFile,
 )
@@ -43,14 +44,7 @@ def run(
     bus: Bus_ = None,
     serial: Serial = None,
     repeats: Repeats = 1,
-    seconds: Annotated[
-        float | None,
-        typer.Option(
-            metavar="S",
-            min=0,
-            help="Stream it for so long, repeated, instead of downloading it.",
-        ),
-    ] = None,
+    seconds: Seconds = None,
     log: Annotated[
         Path | None,
         typer.Option(

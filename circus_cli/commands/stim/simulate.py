@@ -14,6 +14,7 @@ from circus_cli.stim_options import (
     Limits,
     Picture,
     Repeats,
+    Seconds,
     StimulusFile,
     Variant,
     simulated_bus,
@@ -38,14 +39,7 @@ def simulate(
     limits: Limits = None,
     variant: Variant = "16mA",
     repeats: Repeats = 1,
-    seconds: Annotated[
-        float | None,
-        typer.Option(
-            metavar="S",
-            min=0,
-            help="Stream it for so long, repeated, instead of downloading it.",
-        ),
-    ] = None,
+    seconds: Seconds = None,
     out: Annotated[
         Path | None,
         typer.Option(
