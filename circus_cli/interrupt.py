@@ -1,11 +1,12 @@
 """An interrupt of the user, heard even where a library loses it.
 
 An interrupt may reach Python while compiled code calls back into it, which can only
-drop the exception, or make another error of it. So it is also noted, and raised again
-at the next progress of a step.
+drop the exception, with a traceback, or make another error of it. So it is also noted,
+and raised again at the next progress of a step.
 """
 
 import signal
+import sys
 import threading
 from types import FrameType
 
@@ -18,11 +19,18 @@ def listen() -> None:
     """Note interrupts from now on, unless the parent process has them ignored."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _interrupt)
+        sys.unraisablehook = _say_dropped
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     _interrupted.set()
     raise KeyboardInterrupt
+
+
+def _say_dropped(dropped: "sys.UnraisableHookArgs") -> None:
+    """Say what could not be raised, as Python does, but for a noted interrupt."""
+    if not (was_interrupted() and issubclass(dropped.exc_type, KeyboardInterrupt)):
+        sys.__unraisablehook__(dropped)
 
 
 def was_interrupted() -> bool:

@@ -328,11 +328,34 @@ def test_interrupt_that_a_library_loses_is_heard(folder, answer):
         f"            {answer}\n"
         "        return super()._read_frames(*arguments)\n"
     )
-    params = (folder / "rec.params").read_text()
-    (folder / "rec.params").write_text(params.replace("raw_binary", "./lossy.py:Lossy"))
-    done = circus("rec.dat")
+    done = sort_with_wrapper(folder, "lossy.py:Lossy")
     assert (done.returncode, done.stdout) == (130, "")
     assert done.stderr.splitlines()[-1].startswith("interrupted; ")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_interrupt_that_compiled_code_drops_is_heard_without_a_traceback(folder):
+    (folder / "dropping.py").write_text(
+        "import ctypes, os, signal\n"
+        "from circus_io.files.raw_binary import RawBinaryFile\n"
+        "@ctypes.CFUNCTYPE(None)\n"
+        "def called_back():\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "class Dropping(RawBinaryFile):\n"
+        "    def _read_frames(self, *arguments):\n"
+        "        called_back()\n"
+        "        return super()._read_frames(*arguments)\n"
+    )
+    done = sort_with_wrapper(folder, "dropping.py:Dropping")
+    assert (done.returncode, done.stdout) == (130, "")
+    lines = [line for line in done.stderr.splitlines() if " of " not in line]
+    assert lines == ["interrupted; start it again to go on where it was"]
+
+
+def sort_with_wrapper(folder, wrapper):
+    params = (folder / "rec.params").read_text()
+    (folder / "rec.params").write_text(params.replace("raw_binary", f"./{wrapper}"))
+    return circus("rec.dat")
 
 
 def test_status_of_a_step_that_fails_comes_through_mpiexec(folder):
