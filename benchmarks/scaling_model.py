@@ -7,8 +7,9 @@ For each step, on N ranks, with the constants measured here::
 * **alike**: what every rank does for itself, such as importing and preparing templates;
 * **alone**: what rank 0 does while the others wait, such as merging and writing;
 * **spread**: what is dealt out evenly in small pieces;
-* **items** are handed out whole: chunks, channels, parts of 16 chunks. The busiest rank
-  has at least ceil(n / N) of the n items of a loop, and at least the longest one;
+* **items** are handed out whole: chunks, channels, parts of at most 16 chunks. The
+  busiest rank has at least ceil(n / N) of the n items of a loop, and at least the
+  longest one;
 * **communication**: a broadcast reaches N ranks in log2(N) rounds.
 
 Each of these is a sum of terms in the number of channels C and the duration D:

@@ -4,7 +4,7 @@ import numpy as np
 
 from sorting.kernels.basis import correlations
 from sorting.kernels.matching import Bank
-from sorting.kernels.overlaps import overlap_table
+from sorting.kernels.overlaps import OverlapTable, overlap_table
 from sorting.kernels.peeling import SIGNS, PeakBank
 from sorting.kernels.template_shapes import template_norms
 
@@ -20,6 +20,7 @@ def make_bank(
     bounds: tuple[float, float],
     amplitude_sd: float,
     min_norm: float,
+    table: OverlapTable | None = None,
 ) -> Bank:
     """Tabulate norms, priors, thresholds and overlaps of templates.
 
@@ -32,9 +33,12 @@ def make_bank(
     amplitude_sd : float
     min_norm : float
         A spike gains at least the square of this.
+    table : OverlapTable, optional
+        Of these templates, where they are known.
     """
     norms = template_norms(coefficients)
-    table = overlap_table(coefficients, correlations(basis))
+    if table is None:
+        table = overlap_table(coefficients, correlations(basis))
     return Bank(
         norms=norms,
         lams=np.full(norms.size, amplitude_sd**-2),

@@ -59,11 +59,12 @@ def fit_basis(
     energy : float64 (n_components,)
         Cumulated fraction of the signal energy.
     """
-    n_frames = waveforms.shape[1]
-    covariance = np.zeros((n_frames, n_frames))
-    for shift in SHIFTS:
-        shifted = shift_waveforms(waveforms, shift)
-        covariance += shifted.T @ shifted / (SHIFTS.size * max(len(waveforms), 1))
+    rows = waveforms.astype(np.float64)
+    still = rows.T @ rows / (SHIFTS.size * max(len(rows), 1))
+    impulses = np.eye(waveforms.shape[1])
+    # a shift is linear: that of the covariance is the covariance of the shifted
+    operators = [shift_waveforms(impulses, shift) for shift in SHIFTS]
+    covariance = sum(shifted.T @ still @ shifted for shifted in operators)
     values, vectors = np.linalg.eigh(covariance - noise_covariance)
     order = np.argsort(-values, kind="stable")[:n_components]
     basis = vectors[:, order].T

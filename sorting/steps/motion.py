@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from circus_io.parallel import broadcast, sum_integers
-from sorting.chunk_map import own_items
+from sorting.chunk_map import map_items, own_items
 from sorting.front_end import FrontEnd
 from sorting.kernels.localisation import REACH_UM, locate_depths, spatial_profile
 from sorting.kernels.neighbours import nearest_channels
@@ -152,11 +152,16 @@ def _count_periods(context: Context) -> int:
 
 
 def _measure(context: Context, axis: int, n_periods: int) -> Motion:
+    """Displacement of each window, interpolated from periods to chunks."""
     counts = sum_integers(context.comm, _count_depths(context, axis, n_periods))
-    motion = None
-    if context.comm.rank == 0:
-        motion = _register(context, axis, counts)
-    return broadcast(context.comm, motion)
+    middles, windows = _register(context, axis, counts)
+    n_chunks = len(context.front_end)
+    at = (np.arange(n_periods) + 0.5) * n_chunks / n_periods - 0.5
+    displacement = np.array([np.interp(np.arange(n_chunks), at, w) for w in windows]).T
+    low, high = np.percentile(np.array(windows), [2, 98])
+    if high - low < MIN_RANGE_UM:
+        displacement = np.zeros_like(displacement)
+    return Motion(axis, middles, displacement)
 
 
 def _count_depths(context: Context, axis: int, n_periods: int) -> np.ndarray:
@@ -184,31 +189,29 @@ def _count_depths(context: Context, axis: int, n_periods: int) -> np.ndarray:
     return counts
 
 
-def _register(context: Context, axis: int, counts: np.ndarray) -> Motion:
-    """Displacement of each window, interpolated from periods to chunks."""
-    n_periods, _, n_depths = counts.shape
+def _register(
+    context: Context, axis: int, counts: np.ndarray
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Middles of the depth windows, and the displacement in each of each period."""
+    n_depths = counts.shape[2]
     along = context.probe.contact_positions[:, axis]
     depths = along.min() - REACH_UM + DEPTH_STEP_UM * (np.arange(n_depths) + 0.5)
     length = np.ptp(along)
     reach = int(min(MAX_SHIFT_UM, length / 4) / DEPTH_STEP_UM)
     n_windows = max(1, int(length / WINDOW_UM))
     middles = along.min() + length * (np.arange(n_windows) + 0.5) / n_windows
-    rigid = _solve(counts, reach)
-    windows = [rigid]
-    if n_windows > 1:
-        spread = length / n_windows / 2
-        weights = np.exp(-0.5 * ((depths - middles[:, None]) / spread) ** 2)
-        windows = [
-            _solve(counts[:, :, w > LEAST_WEIGHT] * w[w > LEAST_WEIGHT], reach, rigid)
-            for w in weights
-        ]
-    n_chunks = len(context.front_end)
-    at = (np.arange(n_periods) + 0.5) * n_chunks / n_periods - 0.5
-    displacement = np.array([np.interp(np.arange(n_chunks), at, w) for w in windows]).T
-    low, high = np.percentile(np.array(windows), [2, 98])
-    if high - low < MIN_RANGE_UM:
-        displacement = np.zeros_like(displacement)
-    return Motion(axis, middles, displacement)
+    rigid = _solve(counts, reach) if context.comm.rank == 0 else None
+    rigid = broadcast(context.comm, rigid)
+    if n_windows == 1:
+        return middles, [rigid]
+    spread = length / n_windows / 2
+
+    def solve(window):
+        weights = np.exp(-0.5 * ((depths - middles[window]) / spread) ** 2)
+        there = weights > LEAST_WEIGHT
+        return _solve(counts[:, :, there] * weights[there], reach, rigid)
+
+    return middles, map_items(solve, range(n_windows), context.comm)
 
 
 def _solve(

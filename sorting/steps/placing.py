@@ -6,6 +6,7 @@ from sorting.bank import make_bank, make_peak_bank
 from sorting.kernels.correlation import coarsest_stride, correlate
 from sorting.kernels.matching import Bank, find_spikes
 from sorting.kernels.neighbours import neighbour_lists
+from sorting.kernels.overlaps import OverlapTable
 from sorting.kernels.peeling import SIGNS, PeakBank, peel
 from sorting.kernels.refit import refit
 from sorting.kernels.spikes import SPIKE
@@ -18,13 +19,18 @@ N_PASSES = 4  # over the peaks of the residual: what hides under two spikes is t
 
 
 class AtEveryFrame:
-    """Correlate all templates with all frames; fit what overlaps together."""
+    """Correlate all templates with all frames; fit what overlaps together.
+
+    `table` holds the overlaps of templates that stay as they are.
+    """
 
     by_channel = False
 
-    def __init__(self, context: Context, basis: np.ndarray):
+    def __init__(
+        self, context: Context, basis: np.ndarray, table: OverlapTable | None = None
+    ):
         self.config = context.config.fitting
-        self.basis = basis
+        self.basis, self.table = basis, table
 
     def make_bank(self, coefficients: np.ndarray) -> Bank:
         """Return what `place` matches with, (n_templates, n_channels, n_components)."""
@@ -34,6 +40,7 @@ class AtEveryFrame:
             bounds=self.config.amplitude_bounds,
             amplitude_sd=self.config.amplitude_sd,
             min_norm=self.config.min_norm,
+            table=self.table,
         )
 
     def place(

@@ -30,6 +30,7 @@ ENERGY = 0.995  # of all templates, that their basis keeps
 COMPONENTS = (6, 12)
 DRIFT_ALLOWANCE = 0.12  # less alike: what is left of drift, where clusters take turns
 TOLD_APART = 0.03  # more alike: two frequent clusters that the same channel saw apart
+CLUSTERS_AT_ONCE = 64  # whose sums are exchanged
 FREQUENT = 0.25  # size of such a cluster beside the other: collisions are rarer
 
 
@@ -86,11 +87,12 @@ def _average(context: Context, clusters: dict) -> _Averages | None:
 
 
 def _mean_over_ranks(context: Context, sums: np.ndarray, counts: np.ndarray):
-    """Add the sums of all ranks, cluster by cluster to keep memory low; (K, ...) f4."""
+    """Add the sums of all ranks, some at a time to keep memory low; (K, ...) f4."""
     means = np.empty(sums.shape, np.float32)
-    for cluster in range(len(sums)):
-        total = sum_integers(context.comm, sums[cluster])
-        means[cluster] = total / (FIXED_POINT * max(int(counts[cluster]), 1))
+    scale = FIXED_POINT * np.maximum(counts, 1)[:, None, None]
+    for first in range(0, len(sums), CLUSTERS_AT_ONCE):
+        some = slice(first, first + CLUSTERS_AT_ONCE)
+        means[some] = sum_integers(context.comm, sums[some]) / scale[some]
     return means
 
 
