@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit
 
 from sorting.kernels.interpolation import read_between
+from sorting.kernels.inverse import invert
 from sorting.kernels.matching import add_template
 
 __all__ = ["refit"]
@@ -172,7 +173,7 @@ def _solve(bank, templates, matrix, target):
         local = np.empty((free.size, free.size))
         for a in range(free.size):
             local[a] = matrix[free[a]][free]
-        inverse = _inverse(local)
+        inverse = invert(local)
         values = np.zeros(free.size)
         for a in range(free.size):
             for b in range(free.size):
@@ -197,24 +198,3 @@ def _solve(bank, templates, matrix, target):
         else:
             break
     return solution, worth
-
-
-@njit(cache=True, nogil=True)
-def _inverse(matrix):
-    """Invert a small positive definite matrix in its own memory (Gauss and Jordan).
-
-    Overlaps plus priors need no pivoting, and numba's LAPACK would load all of scipy.
-    """
-    n = len(matrix)
-    for k in range(n):
-        pivot = 1.0 / matrix[k, k]
-        matrix[k, k] = 1.0
-        for j in range(n):
-            matrix[k, j] *= pivot
-        for i in range(n):
-            if i != k:
-                factor = matrix[i, k]
-                matrix[i, k] = 0.0
-                for j in range(n):
-                    matrix[i, j] -= factor * matrix[k, j]
-    return matrix

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sorting.kernels.isosplit import isocut, isosplit
+from sorting.kernels import isosplit as isosplit_module
+from sorting.kernels.isocut import isocut
+from sorting.kernels.isosplit import isosplit
 
 
 def blobs(
@@ -21,84 +23,6 @@ def agreement(found: np.ndarray, true: np.ndarray) -> float:
     if len(table) != table.shape[1]:
         return 0.0
     return table.max(axis=0).sum() / true.size
-
-
-# one dimension ----------------------------------------------------------------
-
-
-def test_one_gaussian_rarely_has_a_dip_above_two():
-    rng = np.random.default_rng(0)
-    n_draws = 300
-    above = sum(isocut(rng.normal(size=500))[0] > 2 for _ in range(n_draws))
-    # about 5 % do
-    assert above <= stats.binom.ppf(0.9999, n_draws, 0.05)
-
-
-@pytest.mark.parametrize("name", ["uniform", "expon", "laplace", "gumbel_r", "t3"])
-def test_unimodal_densities_of_other_shapes_rarely_dip(name):
-    law = stats.t(3) if name == "t3" else getattr(stats, name)()
-    draws = [law.rvs(400, random_state=seed) for seed in range(60)]
-    above = sum(isocut(draw)[0] > 2 for draw in draws)
-    assert above <= stats.binom.ppf(0.9999, 60, 0.05)
-
-
-@pytest.mark.parametrize("sizes", [(500, 500), (1000, 100), (100, 2000)])
-def test_two_modes_dip_and_are_cut_between_them(sizes):
-    rng = np.random.default_rng(1)
-    for _ in range(10):
-        low, high = rng.normal(-3, 1, sizes[0]), rng.normal(3, 1, sizes[1])
-        values = rng.permutation(np.concatenate([low, high]))
-        dip, cut = isocut(values)
-        assert dip > 2
-        wrong = np.count_nonzero(low >= cut) + np.count_nonzero(high < cut)
-        assert wrong <= 0.01 * sum(sizes)
-
-
-def test_cut_lies_in_the_gap():
-    values = np.concatenate([np.linspace(0, 1, 100), np.linspace(9, 10, 50)])
-    dip, cut = isocut(values)
-    assert dip > 2
-    assert 1 < cut < 9
-
-
-def test_dip_grows_with_separation():
-    rng = np.random.default_rng(2)
-    noise = rng.normal(size=1000)
-    side = np.repeat([-0.5, 0.5], 500)
-    dips = [isocut(noise + distance * side)[0] for distance in (3.5, 5, 8)]
-    assert dips[0] < dips[1] < dips[2]
-
-
-def test_dip_has_no_scale_and_the_cut_has_that_of_the_values():
-    rng = np.random.default_rng(3)
-    values = np.concatenate([rng.normal(-3, 1, 300), rng.normal(3, 1, 200)])
-    dip, cut = isocut(values)
-    assert isocut(1024 * values) == (pytest.approx(dip), pytest.approx(1024 * cut))
-    moved_dip, moved_cut = isocut(values + 8)
-    assert moved_dip == pytest.approx(dip)
-    assert moved_cut == pytest.approx(cut + 8)
-
-
-@pytest.mark.parametrize("values", [[], [1.0], [1, 2], [5, 5, 5], [7.0] * 100])
-def test_few_or_equal_values_have_no_dip(values):
-    dip, _ = isocut(np.array(values, dtype=np.float64))
-    assert dip == 0
-
-
-def test_values_are_not_changed():
-    values = np.random.default_rng(4).normal(size=100)
-    copy = values.copy()
-    isocut(values)
-    np.testing.assert_array_equal(values, copy)
-
-
-def test_repeated_values_do_not_break_the_test():
-    values = np.repeat([0.0, 1.0, 2.0, 30.0, 31.0, 32.0], 50)
-    dip, cut = isocut(values)
-    assert np.isfinite([dip, cut]).all()
-
-
-# several dimensions -----------------------------------------------------------
 
 
 @pytest.mark.parametrize(("n_points", "n_dimensions"), [(300, 2), (1000, 3), (2000, 6)])
@@ -195,3 +119,66 @@ def test_points_are_not_changed():
     copy = points.copy()
     isosplit(points)
     np.testing.assert_array_equal(points, copy)
+
+
+# against plain numpy ----------------------------------------------------------
+
+
+def plain_isosplit(points: np.ndarray, min_size: int) -> np.ndarray:
+    """Isosplit from the same parcels on, pair by pair."""
+    labels = isosplit_module._parcels(points, min(200, len(points) // 10))
+    while plain_pass(points, labels, min_size):
+        pass
+    plain_pass(points, labels, min_size)
+    _, first = np.unique(labels, return_index=True)
+    order = [labels[at] for at in sorted(first)]
+    return np.array([order.index(label) for label in labels])
+
+
+def plain_pass(points, labels, min_size) -> bool:
+    ridge = 1e-6 * points.var(axis=0).sum() * np.eye(points.shape[1])
+    compared, merged = set(), False
+    while pairs := closest_pairs(points, labels, compared):
+        for a, b in pairs:
+            compared.add((a, b))
+            inside, before = np.isin(labels, (a, b)), labels.copy()
+            of_a, of_b = points[labels == a], points[labels == b]
+            if min(len(of_a), len(of_b)) < min_size:
+                labels[inside], merged = a, True
+                continue
+            pooled = 0.5 * (np.cov(of_a.T) + np.cov(of_b.T)) + ridge
+            axis = np.linalg.solve(pooled, of_b.mean(axis=0) - of_a.mean(axis=0))
+            dip, cut = isocut(points[inside] @ axis)
+            if dip < 2:
+                labels[inside], merged = a, True
+                continue
+            labels[inside] = np.where(points[inside] @ axis >= cut, b, a)
+            moved = [np.mean(labels[before == k] != k) for k in (a, b)]
+            if sum(moved) >= 1 or len(np.unique(labels[inside])) < 2:
+                labels[:] = before
+    return merged
+
+
+def closest_pairs(points, labels, compared) -> list[tuple[int, int]]:
+    """Clusters that are each other's nearest, of those not compared yet."""
+    keys = np.unique(labels)
+    centres = np.array([points[labels == k].mean(axis=0) for k in keys])
+    distance = np.linalg.norm(centres[:, None] - centres[None], axis=2)
+    for i, j in np.ndindex(distance.shape):
+        if i == j or {(keys[i], keys[j]), (keys[j], keys[i])} & compared:
+            distance[i, j] = np.inf
+    nearest = distance.argmin(axis=1)
+    return [
+        (keys[i], keys[j])
+        for i, j in enumerate(nearest)
+        if i < j and nearest[j] == i and np.isfinite(distance[i, j])
+    ]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_clusters_are_those_of_plain_numpy(seed):
+    rng = np.random.default_rng(seed)
+    n, sizes = 2 + seed % 3, rng.integers(20, 150, 4)
+    centres = [tuple(rng.normal(scale=4, size=n)) for _ in sizes]
+    points, _ = blobs(rng, centres, sizes.tolist())
+    np.testing.assert_array_equal(isosplit(points), plain_isosplit(points, 15))
