@@ -124,17 +124,21 @@ class Dose:
     Attributes
     ----------
     charge : int
-        Counts × samples since the start.
+        Counts × samples since `begin`.
     lowest, highest : int
         Extremes of `charge` until now.
     on_samples, n_samples : int
-        Samples that were not 0, and all.
+        Samples that were not 0, and all, since it was made.
     """
 
     def __init__(self, shift: int) -> None:
         self.shift = shift
         self.charge = self.lowest = self.highest = 0
         self.on_samples = self.n_samples = 0
+
+    def begin(self) -> None:
+        """Let charge begin anew; time goes on."""
+        self.charge = self.lowest = self.highest = 0
 
     def after(self, words: np.ndarray) -> "Dose":
         """Return the account with some more words, which this one does not get.
@@ -169,7 +173,7 @@ class Dose:
 
     @property
     def running_charge(self) -> int:
-        """Most at any moment since the start, of either sign; counts × samples."""
+        """Most at any moment since `begin`, of either sign; counts × samples."""
         return max(self.highest, -self.lowest)
 
 

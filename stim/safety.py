@@ -311,13 +311,34 @@ class SafetyLimits:
             )
 
     def _charge_fc(self, counts_ticks: int, program: Program) -> float:
-        """Return counts × ticks as a charge, fC; of a voltage, an upper bound."""
-        product = counts_ticks * program.scale.resolution * program.grid_us
+        return self.charge_fc(counts_ticks, program.scale.resolution, program.grid_us)
+
+    def charge_fc(self, counts_ticks: float, resolution: int, tick_us: float) -> float:
+        """Return counts × ticks as a charge, fC.
+
+        Of a voltage, it is an upper bound; 0 where the impedance is not known, and with
+        it no limit of charge.
+        """
+        product = counts_ticks * resolution * tick_us
         if self.unit == "nA":
             return product
         if self.min_impedance_ohm is None:
-            return 0.0  # and no limit of charge to hold it against
+            return 0.0
         return product * 1000 / self.min_impedance_ohm  # µV / Ω is 1000 nA
+
+    def charges_fc(
+        self, low: float, high: float, resolution: int, tick_us: float
+    ) -> tuple[float, float]:
+        """Return the least and the most charge, fC, between two counts × ticks.
+
+        Of a voltage, a charge is only known to lie between 0 and its upper bound.
+        """
+        if self.unit != "nA":
+            low, high = min(0, low), max(0, high)
+        return (
+            self.charge_fc(low, resolution, tick_us),
+            self.charge_fc(high, resolution, tick_us),
+        )
 
     # -------------------------------------------------------------- electrodes, words
 

@@ -4,7 +4,7 @@ It is opened once and stays open. Streaming needs another object of the assembly
 downloads do, so going from one mode to the other is a new connection.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from circus_io.errors import DeviceError, DeviceRemovedError
@@ -55,7 +55,7 @@ class Connection:
         return gate if gate is not None and gate.is_open else None
 
     def _download_gate(self, port: object) -> DownloadGate:
-        return DownloadGate(port, self.facts, self.limits, self.clock, self.history)
+        return DownloadGate(port, self.facts, self.limits, self.history)
 
     def _check_same(self, port: StgPort) -> None:
         """Raise `DeviceError` if what is plugged in now is not what was before."""
@@ -94,9 +94,22 @@ class Connection:
         )
         self._on_error = on_error
         self._gate = gate  # whatever fails from here on, it can be stopped
+        if self.history.is_open(range(self.facts.n_channels)):
+            gate.send_stop()  # a stop before has failed
         for channel, mode in enumerate(self.modes):
             gate.set_mode(channel, mode)
         return gate
+
+    def is_open(self, channels: Iterable[int]) -> bool:
+        """Whether something may still flow through some channels, as far as is known.
+
+        A device in the download mode is asked; one that streams is not taken from that.
+        """
+        is_open = self.history.is_open(channels)
+        if is_open and isinstance(self.gate, DownloadGate):
+            self.gate.states()
+            is_open = self.history.is_open(channels)
+        return is_open
 
     def close(self) -> None:
         """Stop, and let go of the device; a second call does nothing.
@@ -121,6 +134,7 @@ class Connection:
 
     def _removed(self, entry: DeviceEntry) -> None:
         if entry.serial_number == self.facts.serial_number:
+            self.history.lose()
             gate, self._gate = self.gate, None
             if gate is not None and self._on_error is not None:
                 self._on_error()

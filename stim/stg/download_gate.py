@@ -1,14 +1,20 @@
 """`DownloadGate`: programs on their way into the memory, and their starts."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from itertools import zip_longest
 from typing import Any
 
-from circus_io.errors import SafetyError, StimulatorStateError
+from circus_io.errors import DeviceError, SafetyError, StimulatorStateError
+from stim.program import Program
+from stim.running_charge import RunningCharge
 from stim.safety import CheckedProgram
 from stim.stg.gate import Gate, bits_of
 from stim.stg.history import History
 from stim.stg.limits import MODES, LimitSet
-from stim.stg.port import Clock, DeviceFacts
+from stim.stg.outflow import Downloaded, Interval
+from stim.stg.port import DeviceFacts
 
 __all__ = ["DownloadGate"]
 
@@ -21,7 +27,6 @@ class DownloadGate(Gate):
     port : DownloadPort
     facts : DeviceFacts
     limits : LimitSet
-    clock : Clock
     history : History
 
     Notes
@@ -35,14 +40,14 @@ class DownloadGate(Gate):
         port: Any,
         facts: DeviceFacts,
         limits: LimitSet,
-        clock: Clock,
         history: History,
     ) -> None:
-        super().__init__(port, facts, limits)
-        self._clock, self._history = clock, history
+        super().__init__(port, facts, limits, history)
         self._programs: dict[int, CheckedProgram] = {}
         self._maps: tuple[list[int], list[int], list[int]] = ([], [], [])
-        self._once_us: dict[int, int] = {}  # of what is stored: starts have no time
+        # of what is stored: starts have no time
+        self._once_us: dict[int, int] = {}
+        self._running: dict[int, RunningCharge] = {}
         self._is_clean = False
 
     @property
@@ -75,14 +80,8 @@ class DownloadGate(Gate):
         self._programs.pop(channel, None)
         self._port.clear_channel(channel)
 
-    def send_stop(self, triggers: int | None = None) -> None:
-        """Stop the triggers of a bitmap, or all; from any thread, at any time."""
-        super().send_stop(triggers)
-        chosen = self.all_triggers if triggers is None else triggers
-        for trigger, bitmap in enumerate(self._maps[0]):
-            if chosen >> trigger & 1:
-                for channel in bits_of(bitmap):
-                    self._history.end(channel)
+    def _channel_maps(self) -> Sequence[int]:
+        return self._maps[0]
 
     # ----------------------------------------------------------------------- downloads
 
@@ -125,6 +124,7 @@ class DownloadGate(Gate):
         program = checked.program
         on_ticks = int(program.ticks[program.counts != 0].sum())
         self._once_us[channel] = on_ticks * program.grid_us
+        self._running[channel] = RunningCharge(program)
 
     def map_triggers(
         self,
@@ -143,8 +143,23 @@ class DownloadGate(Gate):
         self.clean()
         for trigger in range(len(channel_maps)):
             self._check_trigger(trigger, self._programs, *maps)
+        self._stop_those_mapped_anew(maps)
         self._port.setup_trigger(*maps)
         self._maps = maps
+
+    def _stop_those_mapped_anew(self, maps: tuple[list[int], ...]) -> None:
+        """Stop what may still play: afterwards nobody would know what it is."""
+        known = zip(*self._maps, strict=True)
+        changed = [
+            trigger
+            for trigger, (before, after) in enumerate(
+                zip_longest(known, zip(*maps, strict=True))
+            )
+            if before is not None and before != after
+        ]
+        bitmap = sum(1 << trigger for trigger in changed)
+        if self._history.is_open(self._channels_of(bitmap)):
+            self._stop(bitmap)
 
     def _check_trigger(
         self,
@@ -170,7 +185,13 @@ class DownloadGate(Gate):
     def _stop_those_of(self, channel: int) -> None:
         bitmap = sum(1 << trigger for trigger in self._triggers_of(channel))
         if bitmap:
-            self.send_stop(bitmap)
+            self._stop(bitmap)
+
+    def _stop(self, triggers: int) -> None:
+        """Stop some triggers for another reason than that they have to stop."""
+        with suppress(DeviceError):  # the stop counts
+            self._hear_ends(triggers)
+        self.send_stop(triggers)
 
     # -------------------------------------------------------------------------- starts
 
@@ -190,23 +211,53 @@ class DownloadGate(Gate):
         Raises as `check_start`.
         """
         self.check_start(triggers)
-        chosen = bits_of(triggers)
-        states = self._port.trigger_states()
-        running = sum(1 << t for t in chosen if states[t] == "running")
-        if running:  # a device stops what is started twice
+        if self._stop_running(triggers):
+            self.check_start(triggers)  # what it has left is known by now
+        begin_s, is_sure = self._clock.now(), False
+        try:
+            self._port.send_start(triggers)
+            is_sure = True
+        finally:  # one that failed may have started something
+            started_s = self._clock.now()
+            for trigger in bits_of(triggers):
+                self._note_start(trigger, begin_s, started_s, is_sure=is_sure)
+        return begin_s
+
+    def _stop_running(self, triggers: int) -> bool:
+        """Stop those that run, or may: a device stops what is started twice."""
+        states = self.states()
+        running = sum(
+            1 << trigger
+            for trigger in bits_of(triggers)
+            if states[trigger] == "running"
+            or self._history.is_open(self._played_by(trigger))
+        )
+        if running:
             self.send_stop(running)
-        now = self._clock.now()
-        self._port.send_start(triggers)
-        for trigger in chosen:
-            repeats, channels = self._maps[2][trigger], self._played_by(trigger)
-            played = {channel: self._programs[channel] for channel in channels}
-            for channel, checked in played.items():
-                on_us = self._on_us(trigger, channel)
-                self._history.downloaded_us[channel] += on_us
-                self._history.begin(
-                    channel, now, checked.program, _period_us(played), repeats
-                )
-        return now
+        return bool(running)
+
+    def _note_start(
+        self, trigger: int, begin_s: float, started_s: float, *, is_sure: bool
+    ) -> None:
+        repeats, channels = self._maps[2][trigger], self._played_by(trigger)
+        played = {channel: self._programs[channel] for channel in channels}
+        period_us = _period_us(played)
+        for channel, checked in played.items():
+            outflow = Downloaded(
+                self._running[channel],
+                period_us,
+                repeats,
+                partial(self._charges_fc, checked.program),
+            )
+            outflow.begin(begin_s)
+            outflow.started(started_s, is_sure=is_sure)
+            self._history.charges[channel].begin(outflow, begin_s)
+            self._history.downloaded_us[channel] += self._on_us(trigger, channel)
+            self._history.begin(channel, begin_s, checked.program, period_us, repeats)
+
+    def _charges_fc(self, program: Program, low: float, high: float) -> Interval:
+        limits = self.limits.of(program.scale.unit)
+        return limits.charges_fc(low, high, program.scale.resolution, program.grid_us)
 
     def check_start(self, triggers: int) -> None:
         """See whether the triggers of a bitmap may be started.
@@ -216,13 +267,14 @@ class DownloadGate(Gate):
         StimulatorStateError
             One of them has nothing to play.
         SafetyError
-            They were started too short a time ago, or have put out something for too
-            long all in all.
+            They were started too short a time ago, have put out something for too long
+            all in all, or would add too much to the charge that was left before.
         """
         if not triggers:
             raise StimulatorStateError(
                 "nothing was downloaded to be started; download a signal first"
             )
+        self._hear_ends(triggers)
         for trigger in bits_of(triggers):
             self._check_start(trigger)
 
@@ -254,14 +306,28 @@ class DownloadGate(Gate):
                     f"channel {channel}: output for {on_s:g} s is beyond the limit of "
                     f"{limits.max_on_time_s:g} s"
                 )
+            program = self._programs[channel].program
+            charges = self._running[channel].over(self._maps[2][trigger])
+            more_fc = self._charges_fc(program, *charges)
+            self._history.check_charge(channel, more_fc, limits)
 
     def _on_us(self, trigger: int, channel: int) -> int:
         """Return how long something flows if a trigger plays to its end."""
         return self._once_us[channel] * max(1, self._maps[2][trigger])
 
     def states(self) -> tuple[str, ...]:
-        """Return what each trigger does."""
-        return self._port.trigger_states()
+        """Return what each trigger does; what has ended by itself is noted."""
+        states = self._port.trigger_states()
+        for trigger, state in enumerate(states):
+            if state != "running":
+                for channel in self._played_by(trigger):
+                    self._history.hear_end(channel)
+        return states
+
+    def _hear_ends(self, triggers: int) -> None:
+        """Ask the device where it is not known whether something still plays."""
+        if self._history.is_open(self._channels_of(triggers)):
+            self.states()
 
     def wait(self, triggers: int, timeout_s: float, look_s: float) -> bool:
         """Wait until none of some triggers runs; return whether that is so."""

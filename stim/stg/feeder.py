@@ -117,12 +117,11 @@ class Feeder:
     def _rings(self) -> tuple[list[int], list[int]]:
         """Return the space in the host, and what is in both rings, by channel.
 
-        The device is asked first: what moves in between is then missed, which looks
-        like having been put out a little early. The other way round it would be counted
-        twice, and look like an underrun.
+        Of the host, as it was after the device was asked: what moves in between is then
+        missed, which looks like having been put out a little early. The other way round
+        it would be counted twice, and look like an underrun.
         """
-        buffered = self._gate.buffered()
-        spaces = self._gate.spaces()
+        buffered, spaces = self._gate.look()
         size, n = self._gate.ring_frames, len(buffered)
         return spaces, [size - s + buffered[c % n] for c, s in enumerate(spaces)]
 

@@ -5,17 +5,23 @@ held against the same limits once more before each of them is handed on, and wha
 really left is counted. Stopping is always allowed, and asks for no lock.
 """
 
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
-from circus_io.errors import SafetyError
+from circus_io.errors import DeviceNotFoundError, DeviceRemovedError, SafetyError
 from stim.safety import CheckedProgram
+from stim.stg.history import History
 from stim.stg.limits import MODES, LimitSet, scale_of
 from stim.stg.port import DeviceFacts
 
-__all__ = ["Gate", "bits_of"]
+__all__ = ["GONE", "Gate", "bits_of"]
+
+GONE = DeviceRemovedError, DeviceNotFoundError  # there is nothing left to be stopped
 
 
-class Gate:
+class Gate(ABC):
     """What both modes have in common.
 
     Parameters
@@ -24,10 +30,14 @@ class Gate:
         Nobody else may hold it.
     facts : DeviceFacts
     limits : LimitSet
+    history : History
+        Gets every stop.
     """
 
-    def __init__(self, port: Any, facts: DeviceFacts, limits: LimitSet) -> None:
-        self._port = port
+    def __init__(
+        self, port: Any, facts: DeviceFacts, limits: LimitSet, history: History
+    ) -> None:
+        self._port, self._history, self._clock = port, history, history.clock
         self.facts, self.limits = facts, limits
         self.is_open = True
         self.modes = ["current"] * facts.n_channels
@@ -40,8 +50,35 @@ class Gate:
 
     def send_stop(self, triggers: int | None = None) -> None:
         """Stop the triggers of a bitmap, or all; from any thread, at any time."""
-        if self.is_open:
+        if not self.is_open:
+            return
+        told_s, done_s = self._clock.now(), math.inf
+        try:
             self._port.send_stop(self.all_triggers if triggers is None else triggers)
+            done_s = self._clock.now()
+        except GONE:
+            told_s = -math.inf
+            raise
+        finally:
+            self._note_stop(self._channels_of(triggers), told_s, done_s)
+
+    def _channels_of(self, triggers: int | None) -> list[int]:
+        """Return the channels that the triggers of a bitmap, or all, put out."""
+        if triggers is None or triggers == self.all_triggers:
+            return list(range(self.facts.n_channels))
+        chosen = 0
+        for trigger, bitmap in enumerate(self._channel_maps()):
+            chosen |= bitmap if triggers >> trigger & 1 else 0
+        return bits_of(chosen)
+
+    @abstractmethod
+    def _channel_maps(self) -> Sequence[int]:
+        """Return the channels of each trigger, as bitmaps."""
+
+    def _note_stop(self, channels: list[int], told_s: float, done_s: float) -> None:
+        """Note a stop, and whether it has failed; see `stim.stg.outflow.Outflow`."""
+        for channel in channels:
+            self._history.end(channel, told_s, done_s)
 
     def set_mode(self, channel: int, mode: str) -> None:
         """Let a channel put out currents or voltages."""

@@ -5,6 +5,7 @@ makes a limit begin anew.
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,8 @@ import numpy as np
 from circus_io.errors import SafetyError
 from stim.program import Program
 from stim.safety import SafetyLimits
+from stim.stg.held_charge import HeldCharge, check_charge
+from stim.stg.outflow import Downloaded, Interval
 from stim.stg.port import Clock
 
 __all__ = ["History"]
@@ -46,7 +49,7 @@ class Played:
 
 
 class History:
-    """When each channel began its last pulse, and for how long something flowed.
+    """When each channel began its last pulse, how long something flowed, what it left.
 
     Parameters
     ----------
@@ -55,6 +58,8 @@ class History:
 
     Attributes
     ----------
+    charges : list of HeldCharge
+        What the electrode at each channel may hold.
     downloaded_us : list of int
         For how long each channel puts out something by what was started, µs.
     streamed_us : list of float
@@ -62,9 +67,10 @@ class History:
     """
 
     def __init__(self, n_channels: int, clock: Clock) -> None:
-        self._clock = clock
+        self.clock = clock
         self._played: list[Played | None] = [None] * n_channels
         self._pulse_s = [-math.inf] * n_channels
+        self.charges = [HeldCharge() for _ in range(n_channels)]
         self.downloaded_us = [0] * n_channels
         self.streamed_us = [0.0] * n_channels
 
@@ -80,17 +86,45 @@ class History:
             self._keep(channel, begin_s)
             self._played[channel] = Played(begin_s, onsets_s, period_us / 1e6, n)
 
-    def end(self, channel: int) -> None:
-        """Note that a channel was stopped, whatever it did."""
-        played = self._played[channel]
+    def end(self, channel: int, told_s: float, done_s: float) -> None:
+        """Note that a channel was stopped, whatever it did; see `Outflow.end`."""
+        outflow, played = self.charges[channel].last, self._played[channel]
+        # a device that is gone has ended only what was not over
+        if outflow is not None and (
+            told_s > -math.inf or outflow.is_open(self.clock.now())
+        ):
+            outflow.end(told_s, done_s)
         if played is not None:
-            played.end_s = min(played.end_s, self._clock.now())
+            played.end_s = min(played.end_s, done_s)
+
+    def lose(self) -> None:
+        """Note that the device is gone: what it did has ended, nobody knows when."""
+        for channel in range(len(self.charges)):
+            self.end(channel, -math.inf, math.inf)
+
+    def hear_end(self, channel: int) -> None:
+        """Note that the device says that it plays nothing through a channel."""
+        outflow = self.charges[channel].last
+        if isinstance(outflow, Downloaded):
+            outflow.hear_end(self.clock.now())
+
+    def is_open(self, channels: Iterable[int]) -> bool:
+        """Whether something may still flow through some channels."""
+        now_s = self.clock.now()
+        return any(self.charges[channel].is_open(now_s) for channel in channels)
+
+    def check_charge(
+        self, channel: int, more_fc: Interval, limits: SafetyLimits
+    ) -> None:
+        """Raise `SafetyError` if what comes is too much on top of what is held."""
+        held_fc = self.charges[channel].at(self.clock.now())
+        check_charge(channel, held_fc, more_fc, limits)
 
     def pulse(self, channel: int) -> None:
         """Note that a channel may have begun a pulse just now."""
-        self._keep(channel, self._clock.now())
+        self._keep(channel, self.clock.now())
         self._played[channel] = None
-        self._pulse_s[channel] = self._clock.now()
+        self._pulse_s[channel] = self.clock.now()
 
     def _keep(self, channel: int, now_s: float) -> None:
         """Remember the last pulse of what is replaced."""
@@ -101,7 +135,7 @@ class History:
 
     def wait_s(self, channel: int, limits: SafetyLimits) -> float:
         """Return how long a channel has to wait before its next pulse, s, or 0."""
-        now_s, last_s = self._clock.now(), self._pulse_s[channel]
+        now_s, last_s = self.clock.now(), self._pulse_s[channel]
         played = self._played[channel]
         if played is not None:
             last_s = max(last_s, played.last_onset_s(now_s))

@@ -11,8 +11,6 @@ from stim.safety import SafetyLimits
 
 __all__ = ["Passage"]
 
-FC_PER_US_UV_OHM = 1000  # µV µs / Ω is 1000 fC: 1 µV over 1 Ω is 1000 nA
-
 
 class Passage:
     """The phase that a channel is in, and when its last pulse began.
@@ -112,9 +110,10 @@ class Passage:
 
     def charge_fc(self, counts_samples: int, limits: SafetyLimits) -> float:
         """Return counts × samples as a charge, fC; of a voltage, an upper bound."""
-        product = counts_samples * self._resolution * self._sample_us
-        if limits.unit == "nA":
-            return product
-        if limits.min_impedance_ohm is None:
-            return 0.0  # and no limit of charge to hold it against
-        return product * FC_PER_US_UV_OHM / limits.min_impedance_ohm
+        return limits.charge_fc(counts_samples, self._resolution, self._sample_us)
+
+    def charges_fc(
+        self, low: float, high: float, limits: SafetyLimits
+    ) -> tuple[float, float]:
+        """Return the least and the most charge, fC, between two counts × samples."""
+        return limits.charges_fc(low, high, self._resolution, self._sample_us)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from circus_io.errors import SafetyError
+from circus_io.errors import SafetyError, StimulatorStateError
 from stim.safety import CheckedProgram
 from stim.stg.connection import Connection
 from stim.stg.downloads import Downloads
@@ -152,6 +152,35 @@ class StgDownloads(StgProperties):
         self._check_idle("wait")
         gate = self._connection.downloads()
         return gate.wait(gate.all_triggers, timeout_s, look_s=0.001)
+
+    def discharged(self, channels: Sequence[int] | None = None) -> None:
+        """Say that electrodes hold no charge any more: they were shorted, for example.
+
+        What stops have cut, and what programs have left, is added up for each channel
+        and held against `max_running_charge_fc`. This begins that account anew. Nothing
+        is measured: who calls it answers for it.
+
+        Parameters
+        ----------
+        channels : sequence of int, optional
+            All of them by default.
+
+        Raises
+        ------
+        StimulatorStateError
+            Something plays on one of them, or may, since a stop has failed.
+        """
+        self._check_idle("discharged")
+        chosen = range(self.channel_count) if channels is None else channels
+        chosen = [self._check_channel(channel) for channel in chosen]
+        if self._connection.is_open(chosen):
+            raise StimulatorStateError(
+                "something still plays there, or may; wait() or stop() before "
+                "discharged()"
+            )
+        for channel in chosen:
+            self._connection.history.charges[channel].forget()
+        self._log("discharged", channels=chosen)
 
     def _check_channel(self, channel: int) -> int:
         if not 0 <= channel < self.channel_count:

@@ -15,13 +15,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from circus_io.errors import (
-    DeviceError,
-    DeviceNotFoundError,
-    DeviceRemovedError,
-    DeviceTimeoutError,
-)
+from circus_io.errors import DeviceError, DeviceRemovedError, DeviceTimeoutError
 from stim.stg.feeder import Feeder, Tick
+from stim.stg.gate import GONE
 from stim.stg.port import Clock
 from stim.stg.signals import Signals
 from stim.stg.statistics import State, StreamStatistics
@@ -37,7 +33,6 @@ ENOUGH = 0.9  # of the half of the ring of the device
 DRAIN_MARGIN_S = 0.1
 STUCK_S = 5.0  # far more than a computer is late
 CLOSE_S = 5.0  # more than any part of it waits
-GONE = DeviceRemovedError, DeviceNotFoundError  # there is nothing left to be stopped
 Log = Callable[..., None]
 
 
@@ -320,7 +315,8 @@ class Stream:
             bound_s = min(bound_s, timeout_s)
         end = self._clock.now() + bound_s
         while self._clock.now() < end and not self._is_stopping:
-            if self.feeder.played() >= until:
+            self.feeder.played()
+            if self.gate.played_surely() >= until:
                 break
             self._clock.sleep(LOOK_S)
         self.stop("drained")

@@ -51,6 +51,9 @@ class Streamer:
         traceback: TracebackType | None,
     ) -> None:
         gate, self._gate = self._open_gate, None
+        if error is None:
+            with suppress(OSError):  # what has been put out need not be counted as cut
+                gate.look()
         try:
             gate.send_stop()
         finally:
@@ -111,7 +114,8 @@ class Streamer:
             raise SafetyError("signal: expected a row of whole numbers, int16 words")
         if words.size and np.abs(words.astype(np.int64)).max() > np.iinfo(np.int16).max:
             raise SafetyError("signal: expected words of 16 bits")
-        if not words.size or gate.spaces()[channel] < words.size:
+        _, spaces = gate.look()
+        if not words.size or spaces[channel] < words.size:
             return 0
         scale = scale_of(gate.facts, channel, gate.modes[channel])
         counts = words.astype(np.int64) >> scale.shift

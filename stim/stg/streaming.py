@@ -78,6 +78,8 @@ class Streaming:
             self._checked |= checked
             return None
         for channel, one in checked.items():
+            stream.gate.check_charge(channel, one)
+        for channel, one in checked.items():
             stream.gate.admit(channel, one)
         self._checked |= checked
         gaps = {

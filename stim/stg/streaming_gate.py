@@ -1,17 +1,23 @@
 """`StreamingGate`: samples on their way into the rings."""
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from circus_io.errors import DeviceError, DeviceMemoryError, SafetyError
 from stim.dose import Dose
+from stim.running_charge import RunningCharge
 from stim.safety import CheckedProgram
 from stim.stg.gate import Gate
+from stim.stg.held_charge import check_charge
 from stim.stg.history import History
 from stim.stg.limits import MODES, LimitSet, scale_of
+from stim.stg.outflow import Interval
 from stim.stg.passage import Passage
 from stim.stg.port import DeviceFacts
+from stim.stg.streamed import Look, Streamed
 
 __all__ = ["StreamingGate"]
 
@@ -27,7 +33,7 @@ class StreamingGate(Gate):
     ring_frames : int
         Size of the ring of the host.
     doses : list of Dose
-        The account of each channel, which goes on.
+        The account of each channel: of its charge in this stream, and of its time.
     history : History
     """
 
@@ -40,13 +46,15 @@ class StreamingGate(Gate):
         doses: list[Dose],
         history: History,
     ) -> None:
-        super().__init__(port, facts, limits)
-        self._history, self._is_started = history, False
+        super().__init__(port, facts, limits, history)
+        self._is_started = self._is_stopping = self._is_moving = False
         self.ring_frames, self.doses = ring_frames, doses
         n = facts.n_channels
         self._most = np.zeros(n, np.int16)  # nothing, until something is admitted
         self._rate_hz = 0
         self._passages: list[Passage] = []
+        self._streamed: list[Streamed] = []
+        self._held_fc: list[Interval] = []  # what was there before, by channel
         self._counts_per_sample = 0  # of what the assembly says it took: not known yet
         n_maps = min(n, facts.n_triggers)
         # as many triggers as there are, for channels that are all in step
@@ -76,8 +84,11 @@ class StreamingGate(Gate):
             )
         self._rate_hz = rate_hz
         if not self._passages:  # what has passed counts, however often it is set up
-            channels = range(self.facts.n_channels)
-            self._passages = [self._passage(channel) for channel in channels]
+            self._begin()
+        elif self._is_moving:  # what is in the device is lost
+            self._widen()
+        for streamed in self._streamed:
+            streamed.n_kept = max(streamed.n_kept, self.ring_frames + capacity_frames)
         self._port.set_continuous(True)  # without data the output is 0
         self._port.set_output_rate(rate_hz)
         self._port.set_capacity(n_bytes)
@@ -85,12 +96,31 @@ class StreamingGate(Gate):
         percents = [callback_percent] * len(self.channel_maps)
         self._port.setup_trigger(self.channel_maps, nothing, nothing, nothing, percents)
 
-    def _passage(self, channel: int) -> Passage:
-        scale = scale_of(self.facts, channel, self.modes[channel])
-        return Passage(scale.shift, scale.resolution, 1e6 / self._rate_hz)
+    def _begin(self) -> None:
+        """Begin the accounts of this stream, on top of what was there before."""
+        now_s = self._clock.now()
+        for channel, dose in enumerate(self.doses):
+            scale = scale_of(self.facts, channel, self.modes[channel])
+            passage = Passage(scale.shift, scale.resolution, 1e6 / self._rate_hz)
+            limits = self.limits.of(MODES[self.modes[channel]])
+            to_fc = partial(passage.charges_fc, limits=limits)
+            streamed = Streamed(scale.shift, 0, self._rate_hz, to_fc)
+            self._passages.append(passage)
+            self._streamed.append(streamed)
+            self._held_fc.append(self._history.charges[channel].settle(now_s))
+            dose.begin()
+
+    def _widen(self) -> None:
+        """Count with it that what was in the rings is lost."""
+        now_s = self._clock.now()
+        for channel, streamed in enumerate(self._streamed):
+            by_fc, (low_fc, high_fc) = streamed.width_fc(now_s), self._held_fc[channel]
+            self._history.charges[channel].widen((-by_fc, by_fc))
+            self._held_fc[channel] = low_fc - by_fc, high_fc + by_fc
 
     def start_loop(self) -> None:
         """Let samples move from the host into the device."""
+        self._is_moving = True
         self._port.start_loop()
 
     def stop_loop(self) -> None:
@@ -108,16 +138,33 @@ class StreamingGate(Gate):
         for channel in np.flatnonzero(self._most).tolist():
             limits = self.limits.of(MODES[self.modes[channel]])
             self._history.check_start(channel, limits)
-        self._is_started = True
-        self._port.send_start(self.used_triggers)
+        if any(streamed.has_begun for streamed in self._streamed):
+            self._widen()
+        self._is_started, self._is_stopping = True, False
+        begin_s, is_sure = self._clock.now(), False
+        for streamed, held in zip(self._streamed, self._history.charges, strict=True):
+            streamed.begin(begin_s)
+            if held.last is not streamed:
+                held.begin(streamed, begin_s)
+        try:
+            self._port.send_start(self.used_triggers)
+            is_sure = True
+        finally:  # one that failed may have started something
+            started_s = self._clock.now()
+            for streamed in self._streamed:
+                streamed.started(started_s, is_sure=is_sure)
 
     def send_stop(self, triggers: int | None = None) -> None:
         """Stop the triggers of a bitmap, or all; from any thread, at any time."""
+        self._is_stopping = True  # what is found in the rings after it says little
         super().send_stop(triggers)
         if self._is_started:
             self._is_started = False
             for channel in np.flatnonzero(self._most).tolist():
                 self._history.pulse(channel)
+
+    def _channel_maps(self) -> Sequence[int]:
+        return self.channel_maps
 
     # ------------------------------------------------------------------------- samples
 
@@ -195,18 +242,26 @@ class StreamingGate(Gate):
                 f"channel {channel}: output for {on_s:g} s is beyond the limit of "
                 f"{limits.max_on_time_s:g} s"
             )
-        most_fc = limits.max_running_charge_fc
-        if most_fc is None:
-            return
-        passage = self._passages[channel]
-        charge_fc = passage.charge_fc(dose.running_charge, limits)
-        if charge_fc > most_fc:
-            raise SafetyError(
-                f"channel {channel}: charge adds up to {charge_fc / 1e6:g} nC, beyond "
-                f"the limit of {most_fc / 1e6:g} nC"
-            )
+        more = dose.lowest, dose.highest
+        more_fc = self._passages[channel].charges_fc(*more, limits)
+        check_charge(channel, self._held_fc[channel], more_fc, limits)
+
+    def check_charge(self, channel: int, checked: CheckedProgram) -> None:
+        """Raise `SafetyError` if a program is too much on top of what was left before.
+
+        What repetitions add up to is looked at as they are posted.
+        """
+        program, limits = checked.program, checked.limits
+        more = RunningCharge(program).over(1)
+        more_fc = limits.charges_fc(*more, program.scale.resolution, program.grid_us)
+        check_charge(channel, self._held_fc[channel], more_fc, limits)
 
     def _enqueue(self, channel: int, words: np.ndarray) -> None:
+        self._streamed[channel].post(words)
+        self._hand_on(channel, words)
+        self._streamed[channel].n_taken += words.size
+
+    def _hand_on(self, channel: int, words: np.ndarray) -> None:
         if not self._counts_per_sample and words.size:
             self._learn_unit(channel, words)
             return
@@ -239,6 +294,29 @@ class StreamingGate(Gate):
     def buffered(self) -> list[int]:
         """Return how many frames are in the device, by trigger."""
         return [self._port.frames_buffered(t) for t in range(len(self.channel_maps))]
+
+    def look(self) -> tuple[list[int], list[int]]:
+        """Look into the rings; return what `buffered` and `spaces` do.
+
+        Samples move meanwhile. Those that were seen in the host and then in the device
+        count twice, so that what has been put out is not less than it seems; those that
+        were seen in neither are missed, and it is not more. For that the ring of the
+        host is looked at before that of the device, and after it.
+        """
+        begin_s, taken = self._clock.now(), [one.n_taken for one in self._streamed]
+        before, buffered, spaces = self.spaces(), self.buffered(), self.spaces()
+        end_s = self._clock.now()
+        if self._is_started and not self._is_stopping:
+            for channel, streamed in enumerate(self._streamed):
+                in_both = self.ring_frames + buffered[channel % len(buffered)]
+                least = taken[channel] - in_both + before[channel]
+                most = streamed.n_posted - in_both + spaces[channel]
+                streamed.look(Look(begin_s, end_s, max(0, least), most))
+        return buffered, spaces
+
+    def played_surely(self) -> int:
+        """Return how many frames all channels had put out at the last look."""
+        return min(streamed.n_played for streamed in self._streamed)
 
     def frames_done(self) -> int:
         """Return how many frames the device says that it has put out."""
