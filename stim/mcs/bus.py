@@ -28,6 +28,9 @@ class McsBus:
     ----------
     name : {'stg4000', 'mcs-simulated'}
     assembly : Assembly
+    reach : str, optional
+        The name by which `stim.stg.opening.open_bus` finds the same devices in another
+        process.
 
     Attributes
     ----------
@@ -35,7 +38,8 @@ class McsBus:
         Of the assembly.
     """
 
-    def __init__(self, name: str, assembly: Assembly) -> None:
+    def __init__(self, name: str, assembly: Assembly, reach: str | None = None) -> None:
+        self.reach = reach
         self.name, self.version, self.clock = name, assembly.version, WallClock()
         self._assembly = assembly
         # registered after the end of the runtime was, it comes before it; once

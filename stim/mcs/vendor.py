@@ -45,7 +45,8 @@ def vendor_bus(path: str | Path | None = None, sha256: str | None = None) -> Mcs
     found = _find(path)
     _check_bitness(found)
     _check_hash(found, sha256 or os.environ.get(HASH_VARIABLE))
-    return McsBus("stg4000", load_assembly(found, "netfx"))
+    reach = f"stg4000@{found.resolve()}"
+    return McsBus("stg4000", load_assembly(found, "netfx"), reach=reach)
 
 
 def _find(path: str | Path | None) -> Path:

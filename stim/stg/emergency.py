@@ -38,11 +38,13 @@ class Outlet:
         """Whether this process has the device, and not one that it is a fork of."""
         return os.getpid() == self._pid
 
-    def stop_quietly(self) -> None:
-        """Stop, and never raise: nobody could do anything about it any more."""
-        if self.is_ours:
-            with suppress(Exception):
+    def stop_quietly(self) -> bool:
+        """Stop, and never raise; return whether it was stopped."""
+        with suppress(Exception):
+            if self.is_ours:
                 self.stop()
+            return True
+        return False
 
 
 def stop_everything() -> None:

@@ -33,7 +33,7 @@ def check_reach(bus: "Bus") -> str:
     DeviceError
         Nothing does, so nobody could stop its devices from there.
     """
-    reach = getattr(bus, "reach", "stg4000" if bus.name == "stg4000" else None)
+    reach = getattr(bus, "reach", None)
     if reach is None:
         raise DeviceError(
             f"bus {bus.name} cannot be reached from another process, so nothing would "
@@ -59,6 +59,10 @@ def guard(connection: "Connection") -> Guardian | None:
 
 def main(bus: str, serial_number: str, parent: int) -> None:
     """Wait for the end of `parent`, and stop the device if it came unannounced."""
+    try:
+        open_bus(bus)  # before it says that it watches: now somebody can hear of it
+    except (DeviceError, ImportError) as error:
+        sys.exit(f"no guard of {bus}: {error}")
     if not wait_for_end(parent):
         return
     error = None

@@ -19,18 +19,20 @@ class Heartbeat:
     timeout_s : float
         As long as a beat counts, s.
     on_stall : callable
-        Gets a `DeviceTimeoutError` when there was none for longer; must not raise.
+        Gets a `DeviceTimeoutError` when there was none for longer, and returns whether
+        the device is stopped; must not raise. Until it is, or there is a beat, this is
+        tried again.
     """
 
     def __init__(
         self,
         clock: Clock,
         timeout_s: float,
-        on_stall: Callable[[DeviceTimeoutError], None],
+        on_stall: Callable[[DeviceTimeoutError], bool],
     ) -> None:
         self._clock, self._timeout_s, self._on_stall = clock, timeout_s, on_stall
         self._last_s = clock.now()
-        self._is_over = False
+        self._is_over = self._is_stopped = False
         self._end = clock.every(timeout_s / LOOKS, self._look)
 
     def beat(self) -> None:
@@ -44,9 +46,10 @@ class Heartbeat:
 
     def _look(self) -> None:
         silent_s = self._clock.now() - self._last_s
-        if silent_s > self._timeout_s and not self._is_over:
-            self.end()
-            self._on_stall(
+        if silent_s <= self._timeout_s:
+            self._is_stopped = False
+        elif not (self._is_stopped or self._is_over):
+            self._is_stopped = self._on_stall(
                 DeviceTimeoutError(
                     f"no beat for {silent_s:.3g} s, and heartbeat_s is "
                     f"{self._timeout_s:g}: stopped"

@@ -377,13 +377,16 @@ class STG4000(StgDownloads):
         if fault is not None:
             raise fault
 
-    def _stalled(self, error: BaseException) -> None:
-        """Stop, since the program says nothing; its next call learns why."""
+    def _stalled(self, error: BaseException) -> bool:
+        """Stop, since the program says nothing; its next call learns why.
+
+        Returns whether it was stopped.
+        """
         if self._streaming.is_running:
             self._streaming.fail(error)
-        else:
+        elif self._fault is None:
             self._fault = error
-            self.outlet.stop_quietly()
+        return self.outlet.stop_quietly()
 
 
 STG4000Streamer = STG4000  # the name of what only streams, in programs for `stg`
@@ -419,9 +422,6 @@ def _close(
 
 def _tell_stall(
     stimulator: "weakref.ref[STG4000]", outlet: Outlet, error: BaseException
-) -> None:
+) -> bool:
     alive = stimulator()
-    if alive is None:
-        outlet.stop_quietly()
-    else:
-        alive._stalled(error)
+    return outlet.stop_quietly() if alive is None else alive._stalled(error)

@@ -20,7 +20,7 @@ def windows(monkeypatch):
     monkeypatch.setattr(vendor.sys, "platform", "win32")
     loaded = []
     monkeypatch.setattr(vendor, "load_assembly", lambda *given: loaded.append(given))
-    monkeypatch.setattr(vendor, "McsBus", lambda name, assembly: name)
+    monkeypatch.setattr(vendor, "McsBus", lambda name, assembly, reach: reach)
     for variable in (vendor.PATH_VARIABLE, vendor.HASH_VARIABLE):
         monkeypatch.delenv(variable, raising=False)
     return loaded
@@ -30,6 +30,7 @@ def windows(monkeypatch):
 def libraries(require):
     """Give real libraries of Windows, which clr_loader brings: of 64 and of 32 bits."""
     folder = Path(require("clr_loader", extra="stg").__file__).parent / "ffi" / "dlls"
+    folder = folder.resolve()
     return folder / "amd64" / "ClrLoader.dll", folder / "x86" / "ClrLoader.dll"
 
 
@@ -52,10 +53,14 @@ def test_elsewhere_than_on_windows_nothing_is_even_loaded():
 def test_the_path_is_given_or_in_the_environment(windows, libraries, monkeypatch):
     with pytest.raises(DeviceError, match="set CIRCUS_MCSUSBNET"):
         vendor_bus()
-    assert vendor_bus(libraries[0]) == "stg4000"
+    reach = f"stg4000@{libraries[0]}"  # from another process, too
+    assert vendor_bus(libraries[0]) == reach
     monkeypatch.setenv("CIRCUS_MCSUSBNET", str(libraries[0]))
-    assert vendor_bus() == "stg4000"
-    assert windows == [(libraries[0], "netfx")] * 2
+    assert vendor_bus() == reach
+    monkeypatch.chdir(libraries[0].parent)
+    assert vendor_bus(libraries[0].name) == reach
+    assert [path.resolve() for path, _ in windows] == [libraries[0]] * 3
+    assert {runtime for _, runtime in windows} == {"netfx"}
 
 
 def test_an_absent_library_is_named(windows, tmp_path):
@@ -69,7 +74,7 @@ def test_a_library_of_other_bits_is_refused(windows, libraries, monkeypatch):
     monkeypatch.setattr(vendor.sys, "maxsize", 2**31 - 1)
     with pytest.raises(DeviceError, match=r"64 bits, and this Python has 32.*x86"):
         vendor_bus(libraries[0])
-    assert vendor_bus(libraries[1]) == "stg4000"
+    assert vendor_bus(libraries[1]) == f"stg4000@{libraries[1]}"
 
 
 @pytest.mark.parametrize(
@@ -91,7 +96,7 @@ def test_what_is_no_library_is_refused(windows, tmp_path, content):
 
 def test_a_library_can_be_held_against_its_hash(windows, libraries, monkeypatch):
     digest = hashlib.sha256(libraries[0].read_bytes()).hexdigest()
-    assert vendor_bus(libraries[0], digest.upper()) == "stg4000"
+    assert vendor_bus(libraries[0], digest.upper()) == f"stg4000@{libraries[0]}"
     with pytest.raises(DeviceError, match=f"SHA-256 is {digest}"):
         vendor_bus(libraries[0], "0" * 64)
     monkeypatch.setenv("CIRCUS_MCSUSBNET_SHA256", "1" * 64)

@@ -4,6 +4,7 @@ What counts is what has left the device: its trace.
 """
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,10 +15,13 @@ from circus_io.errors import (
     SafetyError,
     StimulatorStateError,
 )
+from stim.guardian import Guardian
+from stim.mcs.bus import McsBus
 from stim.pulse import Pulse
 from stim.safety import SafetyLimits
 from stim.simulated import SimulatedBus, SimulatedDevice, VirtualClock
 from stim.stg import STG4000
+from stim.stg.guarding import check_reach
 from stim.stg.limits import scale_of
 from stim.stg.statistics import State
 from stim.stg.stimulator import StgStimulator
@@ -354,7 +358,55 @@ def test_a_stop_that_fails_is_tried_again_before_the_device_is_let_go(
     assert onsets_ms(device).size == 3
 
 
+@pytest.mark.parametrize("mode", ["download", "stream"])
+def test_without_a_beat_a_stop_that_fails_is_tried_again(
+    device, bus, monkeypatch, mode
+):
+    limits = limits_of(allow_endless=True)
+    with STG4000(limits=limits, bus=bus, heartbeat_s=0.2) as stg:
+        if mode == "download":
+            stg.download(0, *PULSE, repeats=0)
+            stg.start_stimulation([0])
+        else:
+            stg.set_signal(0, *PULSE)
+            stg.start_streaming(capacity_in_s=4.0, buffer_in_s=0.05)
+        n_failures = 3
+        fail_to_stop(device, monkeypatch, n_failures)
+        device.clock.sleep(2)
+        # 0.2 s and a look of 0.05 s, and another look for each stop that has failed
+        assert onsets_ms(device).max() <= 250 + 50 * n_failures
+        with pytest.raises(DeviceTimeoutError, match=r"no beat for 0\.25 s"):
+            stg.sleep(1)
+        assert stg.trigger_states()[0] == "idle"
+
+
+def test_a_heartbeat_goes_on_after_it_has_stopped_the_device(device, bus):
+    with STG4000(limits=limits_of(), bus=bus, heartbeat_s=0.2) as stg:
+        stg.download(0, *PULSE, repeats=100)
+        for n in (1, 2):
+            stg.start_stimulation([0])
+            device.clock.sleep(1)
+            with pytest.raises(DeviceTimeoutError, match="no beat"):
+                stg.sleep(1)
+            assert onsets_ms(device).size == 3 * n
+
+
 # ------------------------------------------------------------------------------ guards
+
+
+def test_a_guard_opens_the_bus_before_it_says_that_it_watches():
+    """Or the first to learn that it cannot would be nobody."""
+    with pytest.raises(DeviceError, match=r"does not start .* guarded=False"):
+        Guardian("stim.stg.guarding", ["simulated@127.0.0.1:9", "40008"])
+
+
+def test_a_guard_finds_the_assembly_that_was_given_by_its_path():
+    path = "/opt/some@where/McsUsbNet.dll"
+    bus = McsBus("stg4000", SimpleNamespace(version="5"), reach=f"stg4000@{path}")
+    kind, _, place = check_reach(bus).partition("@")
+    assert (kind, place) == ("stg4000", path)
+    with pytest.raises(DeviceError, match="cannot be reached"):
+        check_reach(McsBus("stg4000", SimpleNamespace(version="5")))
 
 
 def test_a_guard_that_cannot_reach_the_device_is_refused(device, bus):
