@@ -7,7 +7,7 @@ much has left is known from looks into the rings, and from the time since.
 import math
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,8 +16,7 @@ from stim.stg.outflow import DRIFT, LAG_S, Interval, Outflow
 __all__ = ["Look", "Streamed"]
 
 
-@dataclass(frozen=True)
-class Look:
+class Look(NamedTuple):
     """What was found in the rings between two moments.
 
     Attributes
@@ -75,7 +74,7 @@ class Streamed(Outflow):
         look = Look(begin_s, math.inf, 0, 0)
         if self._looks:
             least = self._window(self._told_s, self._done_s)[0]
-            look = replace(look, least=least, most=self.n_posted)
+            look = look._replace(least=least, most=self.n_posted)
         super().begin(begin_s)
         self._looks.clear()
         self._looks.append(look)
@@ -84,13 +83,13 @@ class Streamed(Outflow):
         """Note that the device has answered."""
         super().started(started_s, is_sure=is_sure)
         if is_sure:
-            self._looks[0] = replace(self._looks[0], end_s=started_s)
+            self._looks[0] = self._looks[0]._replace(end_s=started_s)
 
     def post(self, words: np.ndarray) -> None:
         """Note words, int16, that are about to be handed on; they must not change."""
         if words.any():
             self._parts.append((self.n_posted, self.charge, words))
-            self.charge += int(np.sum(words >> self._shift, dtype=np.int64))
+            self.charge += int(np.add.reduce(words >> self._shift, dtype=np.int64))
         self.n_posted += words.size
         out = self.n_posted - self.n_kept
         while self._parts and self._parts[0][0] + self._parts[0][2].size <= out:
@@ -122,7 +121,7 @@ class Streamed(Outflow):
             return 0, 0
         # one after the stop says little: it may have emptied the ring of the device
         looks = [look for look in self._looks if look.end_s <= told_s]
-        look = looks[-1] if looks else replace(self._looks[0], least=0)
+        look = looks[-1] if looks else self._looks[0]._replace(least=0)
         most_s = max(0.0, (done_s - look.begin_s + LAG_S) * (1 + DRIFT))
         most = look.most + most_s * self._rate_hz
         last = self.n_posted if most >= self.n_posted else math.ceil(most)

@@ -200,7 +200,7 @@ class StreamingGate(Gate):
             self._check_words(block)
             for channel in np.flatnonzero(block.any(axis=1)):
                 self.doses[channel].add(block[channel])
-                self._check_dose(int(channel))
+                self._check_dose(int(channel), self.doses[channel])
         for channel, words in enumerate(block):
             self._enqueue(channel, words)
 
@@ -213,12 +213,12 @@ class StreamingGate(Gate):
         block[channel] = words
         self._check_words(block)
         limits = self.limits.of(MODES[self.modes[channel]])
+        self._check_dose(channel, self.doses[channel].after(words))
         try:
             self._passages[channel].follow(words, limits)
         except SafetyError as error:
             raise SafetyError(f"channel {channel}: {error}") from None
         self.doses[channel].add(words)
-        self._check_dose(channel)
         self._enqueue(channel, words)
 
     def _check_words(self, block: np.ndarray) -> None:
@@ -232,8 +232,8 @@ class StreamingGate(Gate):
                 f"{self._most[channel]}; it was not sent"
             )
 
-    def _check_dose(self, channel: int) -> None:
-        dose, limits = self.doses[channel], self.limits.of(MODES[self.modes[channel]])
+    def _check_dose(self, channel: int, dose: Dose) -> None:
+        limits = self.limits.of(MODES[self.modes[channel]])
         streamed_us = dose.on_samples * 1e6 / self._rate_hz
         self._history.streamed_us[channel] = streamed_us
         on_s = (streamed_us + self._history.downloaded_us[channel]) / 1e6

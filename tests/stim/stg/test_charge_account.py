@@ -318,9 +318,17 @@ def test_a_streamer_that_was_left_is_accounted_for():
             device.clock.sleep(0.0012)  # a slice, and a phase
         assert held_fc(stg) == (0, PHASE_FC)
         assert integral_fc(device) == PHASE_FC
-        too_much = pytest.raises(SafetyError, match="may hold 0 to 200 nC")
-        with stg.streamer(5000) as streamer, too_much:
-            streamer.queue(words)
+        stg.sleep(1)
+        with stg.streamer(5000) as streamer:
+            streamer.set_capacity(5000)
+            with pytest.raises(SafetyError, match="may hold 0 to 200 nC"):
+                streamer.queue(words)
+            half = [word // 2 for word in words]  # what was refused does not count
+            assert streamer.queue(half) == len(half)
+            streamer.start()
+            stg.sleep(100)
+        assert held_fc(stg) == (0, PHASE_FC)
+        assert device.trace.changes(0)[1][-3:].tolist() == [MA // 2, -MA // 2, 0]
 
 
 def test_a_streamer_that_is_stopped_and_started_again():
