@@ -15,7 +15,7 @@ from sorting.kernels.interpolation import read_between
 from sorting.kernels.inverse import invert
 from sorting.kernels.matching import add_template
 
-__all__ = ["refit"]
+__all__ = ["overlap", "refit", "table_row"]
 
 MAX_GROUP = 16  # spikes solved together; a longer chain is cut in the order of time
 
@@ -79,7 +79,7 @@ def _groups(bank, frames, templates):
     for i in range(n_spikes):
         j = i - 1
         while j >= 0 and frames[i] - frames[j] < width:
-            if _entry(bank, templates[i], templates[j]) >= 0:
+            if table_row(bank, templates[i], templates[j]) >= 0:
                 a, b = _root(parent, i), _root(parent, j)
                 parent[max(a, b)] = min(a, b)
             j -= 1
@@ -97,8 +97,14 @@ def _root(parent, i):
 
 
 @njit(cache=True, nogil=True)
-def _entry(bank, k, j):
-    """Row of the overlap table for the pair (k, j), -1 if they share no channel."""
+def table_row(bank, k, j):
+    """Find the row of the overlap table for a pair; -1 if it shares no channel.
+
+    Parameters
+    ----------
+    bank : matching.Bank
+    k, j : int
+    """
     low, high = bank.ptr[k], bank.ptr[k + 1]
     while low < high:
         middle = (low + high) // 2
@@ -112,9 +118,17 @@ def _entry(bank, k, j):
 
 
 @njit(cache=True, nogil=True)
-def _overlap(bank, k, j, lag):
-    """Overlap of template k with template j placed `lag` frames later."""
-    entry = _entry(bank, k, j)
+def overlap(bank, k, j, lag):
+    """Overlap of template k with template j placed `lag` frames later.
+
+    Parameters
+    ----------
+    bank : matching.Bank
+    k, j : int
+    lag : float
+        Between frames it is interpolated.
+    """
+    entry = table_row(bank, k, j)
     if entry < 0:
         return 0.0
     centre = bank.overlaps.shape[1] // 2
@@ -135,7 +149,7 @@ def _refit_group(correlation, bank, members, frames, templates, shifts, fitted, 
             matrix[a, b] = (
                 bank.norms[templates[i]]
                 if a == b
-                else _overlap(bank, templates[i], templates[j], lag)
+                else overlap(bank, templates[i], templates[j], lag)
             )
     matrix = 0.5 * (matrix + matrix.T)
     for a in range(n):

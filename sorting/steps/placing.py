@@ -1,5 +1,7 @@
 """Where templates are tried in a chunk: at every frame, or at peaks only."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from sorting.bank import make_bank, make_peak_bank
@@ -9,12 +11,14 @@ from sorting.kernels.neighbours import neighbour_lists
 from sorting.kernels.overlaps import OverlapTable
 from sorting.kernels.peeling import SIGNS, PeakBank, peel
 from sorting.kernels.refit import refit
+from sorting.kernels.second_look import find_hidden
 from sorting.kernels.spikes import SPIKE
 from sorting.steps.context import Context
 
 __all__ = ["AtEveryFrame", "AtPeaks"]
 
 MAX_ROUNDS = 5000  # each places a spike; a second of a large array needs hundreds
+MORE_LOOKS = 3  # where the amplitudes of a fit are odd
 N_PASSES = 4  # over the peaks of the residual: what hides under two spikes is third
 
 
@@ -53,10 +57,19 @@ class AtEveryFrame:
         stride = coarsest_stride(bank)
         correlation = correlate(traces, self.basis, coefficients, stride)
         refractory = self.config.refractory_frames
-        found = find_spikes(correlation, bank, refractory, MAX_ROUNDS)
-        frames, units, shifts, amplitudes, _ = found
-        amplitudes, gains = refit(correlation, bank, frames, units, shifts, amplitudes)
-        return _spikes(frames, units, shifts, amplitudes, gains)[amplitudes > 0]
+        placed = find_spikes(correlation, bank, refractory, MAX_ROUNDS)
+        fit, gone = _fit(correlation, bank, placed[:4])
+        changed = placed[0]
+        for _ in range(MORE_LOOKS):
+            known = _join(fit[:4], gone)
+            more = find_hidden(correlation, bank, refractory, *known, changed)
+            changed = np.sort(more[0])
+            if not changed.size:
+                break
+            placed = _join(fit[:4], [*more, np.zeros(more[0].size)])
+            fit, dropped = _fit(correlation, bank, placed)
+            gone = _join(gone, dropped)
+        return _spikes(*fit)
 
 
 class AtPeaks:
@@ -97,6 +110,22 @@ class AtPeaks:
             N_PASSES,
         )
         return _spikes(*found)
+
+
+def _fit(
+    correlation: np.ndarray, bank: Bank, placed: Sequence[np.ndarray]
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Fit amplitudes together; return the spikes that stay, and those that do not."""
+    fit = [*placed[:3], *refit(correlation, bank, *placed)]
+    stays = fit[3] > 0
+    return [part[stays] for part in fit], [part[~stays] for part in fit[:4]]
+
+
+def _join(some: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Put columns of spikes together, by frame and unit."""
+    both = [np.concatenate(pair) for pair in zip(some, others, strict=True)]
+    order = np.lexsort(both[1::-1])
+    return [column[order] for column in both]
 
 
 def _spikes(frames, units, shifts, amplitudes, gains) -> np.ndarray:
