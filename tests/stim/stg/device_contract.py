@@ -300,6 +300,30 @@ class DeviceContract:
         assert self.changes(bus, 0)[1].size == n_changes
         assert self.changes(bus, 0)[1][-1] == 0
 
+    @pytest.mark.parametrize("mode", ["download", "streaming"])
+    def test_what_stops_leave_lies_where_the_account_says(self, bus, mode):
+        """Slow ramps of charge: how much is left says when it was stopped."""
+        slow = SafetyLimits(100_000, 50_000, 100_000, unit="nA")
+        signal = [0.1, 0, -0.1, 0], [50, 50, 50, 50]
+        with STG4000(limits=slow, bus=bus) as stg:
+            for wait_ms in (30, 60, 130, 170):
+                if mode == "download":
+                    stg.download(0, *signal, repeats=3)
+                    stg.start_stimulation([0])
+                else:
+                    stg.set_signal(0, *signal)
+                    stg.start_streaming(**self.rings)
+                stg.sleep(wait_ms)
+                stg.stop()
+                stg.sleep(100)
+                times, levels = self.changes(bus, 0)
+                charge_fc = levels[:-1] @ np.diff(times) / 1e3
+                held = stg._connection.history.charges[0]
+                low_fc, high_fc = held.at(bus.clock.now())
+                reserve_fc = 20 * 100_000  # the sample in which it was cut
+                assert levels[-1] == 0
+                assert low_fc - reserve_fc <= charge_fc <= high_fc + reserve_fc
+
     def test_what_a_callback_raises_stops_it_and_is_raised(self, stg, bus, log):
         failed_s = []
         n_in_rings = 50_000 * self.rings["capacity_in_s"]
