@@ -32,7 +32,7 @@ def test_progress_without_terminal_is_plain_lines(circus, folder):
     err = circus("rec.dat", "-c", "1").err
     assert "\x1b" not in err
     assert "\r" not in err
-    assert "fitting: 1 of 1, " in err
+    assert "fitting: 3 of 3, " in err  # chunks
 
 
 def test_second_run_takes_up_what_is_there(circus, folder):
