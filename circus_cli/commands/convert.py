@@ -10,10 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
+from circus_cli import convert_options as option
 from circus_cli.console import StepProgress, logs_muted, say, say_error, show
 from circus_cli.errors import UsageError, as_input_error
 from circus_cli.interrupt import was_interrupted
@@ -78,80 +77,18 @@ class Request:
 
 
 def convert(
-    recording: Annotated[
-        str,
-        typer.Argument(
-            metavar="IN", help="Recording, 'rec_*.dat' in quotes, or its .params file."
-        ),
-    ],
-    path: Annotated[
-        Path,
-        typer.Argument(metavar="OUT", help="The file to be; its suffix says which."),
-    ],
-    file_format: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            metavar="NAME",
-            help="Format of OUT, where its suffix does not tell: raw_binary, nwb, ...",
-        ),
-    ] = None,
-    channels: Annotated[
-        str | None,
-        typer.Option(
-            "--channels",
-            metavar="LIST",
-            help="Numbers counted from 0, ranges or labels: 0-31,40,El_21; "
-            "label=21 for a label that is a number.",
-        ),
-    ] = None,
-    start: Annotated[
-        float | None,
-        typer.Option(
-            "--from", metavar="SECONDS", help="Start, on the clock of the recording."
-        ),
-    ] = None,
-    stop: Annotated[
-        float | None,
-        typer.Option("--to", metavar="SECONDS", help="End, which is left out."),
-    ] = None,
-    dtype: Annotated[
-        str | None,
-        typer.Option(
-            "--dtype", metavar="TYPE", help="Type of a sample; as stored by default."
-        ),
-    ] = None,
-    gain: Annotated[
-        str | None,
-        typer.Option(
-            "--gain", metavar="GAIN", help="µV per count, or auto: nothing clips."
-        ),
-    ] = None,
-    cpu: Annotated[
-        int,
-        typer.Option(
-            "-c", "--cpu", metavar="N", min=1, help="MPI ranks; 1 by default."
-        ),
-    ] = 1,
-    parameter_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--params",
-            metavar="FILE",
-            help="Parameter file of IN, if not beside it; its [data] is read.",
-        ),
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="Set a key of [data] of IN; may be given several times.",
-        ),
-    ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace OUT if it is there.")
-    ] = False,
+    recording: option.Recording,
+    path: option.Out,
+    file_format: option.Format = None,
+    channels: option.Channels = None,
+    start: option.From = None,
+    stop: option.To = None,
+    dtype: option.Dtype = None,
+    gain: option.Gain = None,
+    cpu: option.Cpu = 1,
+    parameter_file: option.ParameterFile = None,
+    settings: option.Settings = None,
+    overwrite: option.Overwrite = False,
     debug: Debug = False,
     quiet: Quiet = False,
     no_summary: NoSummary = False,

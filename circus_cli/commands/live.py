@@ -6,10 +6,9 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
+from circus_cli import live_options as option
 from circus_cli.console import say, say_table, show, stderr
 from circus_cli.errors import UsageError
 from circus_cli.options import Debug, Quiet
@@ -45,85 +44,23 @@ STATUS_EVERY_S = 0.5
 PLAIN_EVERY_S = 5.0  # where the line cannot be written over
 BAR_WIDTH = 40
 
-MetricsPort = Annotated[
-    int | None,
-    typer.Option(
-        "--metrics",
-        metavar="PORT",
-        help="Serve counts, rate and latency as JSON on this port of 127.0.0.1; 0 "
-        "takes a free one.",
-    ),
-]
-
 
 def live(
-    source: Annotated[
-        str,
-        typer.Option(
-            "--source",
-            metavar="SOURCE",
-            help="Recording, or address: meame://host:port, synthetic, lsl://name.",
-        ),
-    ] = "synthetic",
-    record: Annotated[
-        Path | None,
-        typer.Option("--record", metavar="FILE", help="Write what the source gives."),
-    ] = None,
-    rotate_s: Annotated[
-        float | None,
-        typer.Option(
-            "--rotate", metavar="S", help="Begin another file after so many seconds."
-        ),
-    ] = None,
-    services: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--service",
-            metavar="MODULE:CLASS",
-            help="Class or function of a module or of a .py file; may be given several "
-            "times, one after another.",
-        ),
-    ] = None,
-    policy: Annotated[
-        str,
-        typer.Option(
-            "--policy",
-            metavar="POLICY",
-            help="Of services that are too slow: block, drop_oldest, drop_newest or "
-            "error.",
-        ),
-    ] = "block",
-    stim_log: Annotated[
-        Path | None,
-        typer.Option(
-            "--stim-log",
-            metavar="LOG",
-            help="Write the clock of the stream into the log of a stimulator; see "
-            "circus stim events.",
-        ),
-    ] = None,
-    duration_s: Annotated[
-        float | None,
-        typer.Option("--duration", metavar="S", help="Stop after so many seconds."),
-    ] = None,
-    metrics_port: MetricsPort = None,
+    source: option.Source = "synthetic",
+    record: option.Record = None,
+    rotate_s: option.Rotate = None,
+    services: option.Services = None,
+    policy: option.Policy = "block",
+    stim_log: option.StimLog = None,
+    duration_s: option.Duration = None,
+    metrics_port: option.MetricsPort = None,
     view: ViewWanted = False,
     view_port: ViewPort = 5006,
     view_address: ViewAddress = "127.0.0.1",
     view_token_file: ViewTokenFile = None,
     view_high_pass_hz: ViewHighPass = None,
-    realtime: Annotated[
-        bool,
-        typer.Option(
-            "--realtime",
-            help="Run source and services before everything else on the machine, where "
-            "that is permitted.",
-        ),
-    ] = False,
-    selftest: Annotated[
-        bool,
-        typer.Option("--selftest", help="Show a histogram of latencies, and stop."),
-    ] = False,
+    realtime: option.Realtime = False,
+    selftest: option.Selftest = False,
     debug: Debug = False,
     quiet: Quiet = False,
 ) -> int:

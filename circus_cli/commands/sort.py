@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
 
 import typer
 
+from circus_cli import sort_options as option
 from circus_cli.commands.batch import run_batch
 from circus_cli.commands.formats import formats
 from circus_cli.commands.preview import draw_preview
@@ -17,7 +17,8 @@ from circus_cli.job import prepare, sort_on
 from circus_cli.launch import default_n_ranks, run_ranks
 from circus_cli.options import Debug, NoSummary, Quiet
 from circus_cli.request import Request
-from circus_cli.steps import STEPS, parse_steps
+from circus_cli.sort_options import refuse_what_does_not_go
+from circus_cli.steps import parse_steps
 from circus_cli.summary import say_summary
 from circus_io.parallel import check_world, get_comm, launched_rank, launched_size
 
@@ -37,160 +38,27 @@ Examples:
   mpiexec -n 4 circus recording.dat        ranks started from outside
 """
 
-# Options of SpyKING CIRCUS that nothing here corresponds to, and what to do instead.
-ABSENT_OPTIONS = {
-    "extension": "-e/--extension does not exist: a result has no variants here, and "
-    "merging and converting work on it; keep several with --output-dir DIR",
-    "output": "-o/--output does not exist: it named the recording that benchmarking "
-    "wrote, a step that is not here; --output-dir DIR says where results go",
-    "kind": "-t/--type does not exist: it chose the kind of benchmarking, a step that "
-    "is not here; circus demo sorts a recording with known spikes",
-}
-# What each other way to use the command takes besides --debug and --quiet.
-WAYS = {
-    "info": (),
-    "batch": ("keep_going",),
-    "preview": ("second", "parameter_file", "overrides", "output_dir"),
-    "result": ("parameter_file", "overrides", "output_dir"),
-}
-FLAGS = {
-    "info": "-i",
-    "batch": "-b",
-    "preview": "-p",
-    "result": "-r",
-    "keep_going": "--keep-going",
-    "second": "-s",
-    "method": "-m",
-    "cpu": "-c",
-    "hostfile": "-H",
-    "parameter_file": "--params",
-    "overrides": "--set",
-    "output_dir": "--output-dir",
-    "seed": "--seed",
-    "preset": "--preset",
-}
-
 
 def sort(
     context: typer.Context,
-    recording: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="RECORDING",
-            help="Data file, 'rec_*.dat' in quotes for several, or the .params file; "
-            "with -b a file of command lines, with -i the name of a format.",
-        ),
-    ] = None,
-    method: Annotated[
-        str | None,
-        typer.Option(
-            "-m",
-            "--method",
-            metavar="STEPS",
-            help=f"Steps to run, of {', '.join(STEPS)}; all by default.",
-        ),
-    ] = None,
-    cpu: Annotated[
-        int | None,
-        typer.Option(
-            "-c",
-            "--cpu",
-            metavar="N",
-            min=1,
-            help="MPI ranks; half of the processors by default, 1 without MPI.",
-        ),
-    ] = None,
-    hostfile: Annotated[
-        Path | None,
-        typer.Option(
-            "-H",
-            "--hostfile",
-            metavar="FILE",
-            help="File of hosts, for the mpiexec in use.",
-        ),
-    ] = None,
-    batch: Annotated[
-        bool,
-        typer.Option("-b", "--batch", help="Run each line of the file as a command."),
-    ] = False,
-    keep_going: Annotated[
-        bool, typer.Option("--keep-going", help="With -b: go on after a failure.")
-    ] = False,
-    preview: Annotated[
-        bool,
-        typer.Option("-p", "--preview", help="Draw 1.2 s of raw and filtered traces."),
-    ] = False,
-    second: Annotated[
-        float | None,
-        typer.Option(
-            "-s",
-            "--second",
-            metavar="SECONDS",
-            min=0,
-            help="With -p: where to start, in s.",
-        ),
-    ] = None,
-    result: Annotated[
-        bool,
-        typer.Option("-r", "--result", help="Show a result and write its report page."),
-    ] = False,
-    info: Annotated[
-        bool, typer.Option("-i", "--info", help="Describe a file format, or list all.")
-    ] = False,
-    extension: Annotated[
-        str | None,
-        typer.Option(
-            "-e", "--extension", metavar="NAME", help="Refused: no variants here."
-        ),
-    ] = None,
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "-o", "--output", metavar="FILE", help="Refused: see --output-dir."
-        ),
-    ] = None,
-    kind: Annotated[
-        str | None,
-        typer.Option(
-            "-t", "--type", metavar="TYPE", help="Refused: no benchmarking here."
-        ),
-    ] = None,
-    parameter_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--params",
-            metavar="FILE",
-            help="Parameter file, if not beside the recording.",
-        ),
-    ] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="SECTION.KEY=VALUE",
-            help="Set a parameter for this run; may be given several times.",
-        ),
-    ] = None,
-    output_dir: Annotated[
-        Path | None,
-        typer.Option(
-            "--output-dir",
-            metavar="DIR",
-            help="Folder of the results; beside the data by default.",
-        ),
-    ] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option("--seed", metavar="N", min=0, help="Seed of all random choices."),
-    ] = None,
-    preset: Annotated[
-        str | None,
-        typer.Option(
-            "--preset",
-            metavar="NAME",
-            help="accurate, or fast: short for --set circus.preset=NAME.",
-        ),
-    ] = None,
+    recording: option.Recording = None,
+    method: option.Method = None,
+    cpu: option.Cpu = None,
+    hostfile: option.Hostfile = None,
+    batch: option.Batch = False,
+    keep_going: option.KeepGoing = False,
+    preview: option.Preview = False,
+    second: option.Second = None,
+    result: option.Result = False,
+    info: option.Info = False,
+    extension: option.Extension = None,
+    output: option.Output = None,
+    kind: option.Kind = None,
+    parameter_file: option.ParameterFile = None,
+    overrides: option.Overrides = None,
+    output_dir: option.OutputDir = None,
+    seed: option.Seed = None,
+    preset: option.Preset = None,
     debug: Debug = False,
     quiet: Quiet = False,
     no_summary: NoSummary = False,
@@ -201,7 +69,7 @@ def sort(
     recording.params writes one). The recording is never changed.
     """
     _refuse_several(recording, context.args)
-    _refuse_what_does_not_go(context.params)
+    refuse_what_does_not_go(context.params)
     if info:
         return formats(None if recording == "help" else recording)
     if recording is None:
@@ -241,38 +109,6 @@ def _refuse_several(recording: str | None, others: list[str]) -> None:
             "circus 'rec_*.dat'; several recordings as a file of command lines, with "
             "-b; see: circus sort --help"
         )
-
-
-def _refuse_what_does_not_go(options: dict[str, Any]) -> None:
-    """Refuse options that do not exist here, or not beside each other."""
-    given = [
-        name
-        for name, value in options.items()
-        if value is not None and value is not False and value not in ([], ())
-    ]
-    absent = [ABSENT_OPTIONS[name] for name in given if name in ABSENT_OPTIONS]
-    if absent:
-        raise UsageError("\n".join(absent))
-    way = next((name for name in given if name in WAYS), None)
-    if way is None:
-        _refuse_orphans(given)
-        return
-    foreign = [
-        name for name in given if name in FLAGS and name not in (way, *WAYS[way])
-    ]
-    if foreign:
-        flags = ", ".join(FLAGS[name] for name in foreign)
-        verb = "does" if len(foreign) == 1 else "do"
-        raise UsageError(
-            f"{flags} {verb} not go with {FLAGS[way]}; see: circus sort -h"
-        )
-
-
-def _refuse_orphans(given: list[str]) -> None:
-    if "keep_going" in given:
-        raise UsageError("--keep-going belongs to -b, which runs several commands")
-    if "second" in given:
-        raise UsageError("-s says where a preview starts; add -p to see one")
 
 
 def run_sort(request: Request, n_ranks: int | None, hostfile: Path | None) -> int:
