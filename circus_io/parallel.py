@@ -24,6 +24,8 @@ from typing import Any
 import numpy as np
 
 from circus_io.errors import CircusError, LaunchError, MissingDependencyError
+from circus_io.launchers import find_launcher, launched_rank, launched_size
+from circus_io.serial_comm import SerialComm
 from circus_io.threads import limit_threads, set_thread_variables
 
 __all__ = [
@@ -43,20 +45,6 @@ __all__ = [
     "wait_for_all",
 ]
 
-# (launcher, variable with the number of ranks, variable with the rank). The first one
-# set wins: inside a Slurm allocation MPICH's mpiexec starts its helpers through srun,
-# so a rank may see both sets, and the outer one counts nodes. SLURM_STEP_* are those of
-# srun; SLURM_NTASKS alone is also set in a batch script, which no launcher started.
-LAUNCHERS = (
-    ("Open MPI's mpiexec", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"),
-    ("mpiexec", "PMI_SIZE", "PMI_RANK"),
-    ("MVAPICH's mpiexec", "MV2_COMM_WORLD_SIZE", "MV2_COMM_WORLD_RANK"),
-    ("srun", "SLURM_STEP_NUM_TASKS", "SLURM_PROCID"),
-    ("flux run", "FLUX_JOB_SIZE", "FLUX_TASK_RANK"),
-)
-
-BATCH_SYSTEMS = ("srun", "flux run")
-
 ADVICE = (
     "let circus start the ranks (circus recording.dat -c N), use the mpiexec of this "
     "Python environment, or install mpi4py for the MPI of the launcher"
@@ -65,94 +53,6 @@ ADVICE = (
 MESSAGE_BYTES = 2**28  # far below the 2 GiB where MPI's int counts end
 SHORTEST_NAP_S, LONGEST_NAP_S = 5e-5, 2e-3  # of a rank that waits for others
 FIRST_WORD_S = 0.5  # head start of rank 0 in reporting an error that all ranks meet
-
-
-class SerialComm:
-    """The communicator of one rank: each collective returns what went in.
-
-    Holds the names of ``mpi4py.MPI.Comm`` that file wrappers and steps use; reduction
-    operators are accepted and, over one rank, have nothing to do.
-    """
-
-    rank = 0
-    size = 1
-
-    def Get_rank(self) -> int:  # noqa: N802 -- mpi4py's name
-        """Return 0."""
-        return 0
-
-    def Get_size(self) -> int:  # noqa: N802
-        """Return 1."""
-        return 1
-
-    def Barrier(self) -> None:  # noqa: N802
-        """Wait for nobody."""
-
-    barrier = Barrier
-
-    def bcast(self, obj: Any, root: int = 0) -> Any:
-        """Return `obj`."""
-        return obj
-
-    def Bcast(self, buf: Any, root: int = 0) -> None:  # noqa: N802
-        """Leave `buf` as it is."""
-
-    def gather(self, sendobj: Any, root: int = 0) -> list[Any]:
-        """Return ``[sendobj]``."""
-        return [sendobj]
-
-    def allgather(self, sendobj: Any) -> list[Any]:
-        """Return ``[sendobj]``."""
-        return [sendobj]
-
-    def alltoall(self, sendobj: list[Any]) -> list[Any]:
-        """Return the one item, which this rank sends to itself."""
-        return list(sendobj)
-
-    def scatter(self, sendobj: list[Any], root: int = 0) -> Any:
-        """Return the only item of `sendobj`."""
-        (item,) = sendobj
-        return item
-
-    def reduce(self, sendobj: Any, op: Any = None, root: int = 0) -> Any:
-        """Return `sendobj`."""
-        return sendobj
-
-    def allreduce(self, sendobj: Any, op: Any = None) -> Any:
-        """Return `sendobj`."""
-        return sendobj
-
-    def Allreduce(self, sendbuf: Any, recvbuf: Any, op: Any = None) -> None:  # noqa: N802
-        """Copy `sendbuf` into `recvbuf`."""
-        np.copyto(recvbuf, sendbuf, casting="no")
-
-    def Abort(self, errorcode: int = 1) -> None:  # noqa: N802
-        """Raise SystemExit: with one rank there is nobody else to end."""
-        raise SystemExit(errorcode)
-
-    def __repr__(self) -> str:
-        return "SerialComm()"
-
-
-def launched_size() -> int | None:
-    """Return how many ranks a launcher says it started; None without a launcher."""
-    launcher = _find_launcher()
-    return None if launcher is None else int(os.environ[launcher[1]])
-
-
-def launched_rank() -> int:
-    """Return the rank a launcher gave this process, without importing MPI."""
-    launcher = _find_launcher()
-    return 0 if launcher is None else int(os.environ.get(launcher[2], "0"))
-
-
-def _find_launcher() -> tuple[str, str, str] | None:
-    for row in LAUNCHERS:
-        count = os.environ.get(row[1], "")
-        # one task of a batch system is also what an interactive shell in a job is
-        if count.isdigit() and not (count == "1" and row[0] in BATCH_SYSTEMS):
-            return row
-    return None
 
 
 @cache
@@ -213,7 +113,7 @@ def _import_mpi() -> ModuleType:
 
 
 def _check_vendor(version: str) -> None:
-    launcher = _find_launcher()
+    launcher = find_launcher()
     if launcher is None or launcher[0] not in ("Open MPI's mpiexec", "mpiexec"):
         return
     if ("Open MPI" in version) != (launcher[0] == "Open MPI's mpiexec"):
@@ -235,7 +135,7 @@ def check_world(comm: Any, n_expected: int) -> None:
     """
     if comm.size == n_expected:
         return
-    launcher = _find_launcher()
+    launcher = find_launcher()
     name = "the launcher" if launcher is None else launcher[0]
     if comm.size > 1 or launched_size() in (None, 1):
         raise LaunchError(

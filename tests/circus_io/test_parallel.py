@@ -7,9 +7,10 @@ import pytest
 
 from circus_io import parallel
 from circus_io.errors import LaunchError, MissingDependencyError, StepError
+from circus_io.launchers import LAUNCHERS
 from circus_io.parallel import SerialComm
 
-COUNT_VARIABLES = [row[1] for row in parallel.LAUNCHERS]
+COUNT_VARIABLES = [row[1] for row in LAUNCHERS]
 
 
 @pytest.fixture(autouse=True)
