@@ -1,6 +1,6 @@
 """The layout of the result file: where each field lies, its dtype, shape and unit.
 
-The dataclasses of ``sorting.results``, their checks, the writer, the reader and the
+The dataclasses of ``sorting.result``, their checks, the writer, the reader and the
 reference page follow these four tables.
 """
 
