@@ -248,59 +248,16 @@ class SortingConfig:
         artefacts : ArtefactTimes, optional
             To be subtracted.
         """
-        frames = _Frames(sampling_rate)
-        seed = parameters.circus.seed
-        preset = PRESETS[parameters.circus.preset]
-        radius = _radius(parameters.detection.radius, probe_radius_um)
-        polarity = parameters.detection.peaks
-        width = frames(parameters.detection.N_t) | 1
-        chunk_frames = _chunk_frames(n_channels, preset.chunk_samples)
+        told = _Translation(parameters, sampling_rate, n_channels, probe_radius_um)
         return cls(
-            filtering=_filtering(
-                parameters, frames, chunk_frames, dead_intervals, artefacts
-            ),
-            whitening=WhiteningConfig(
-                spatial=parameters.whitening.spatial,
-                radius_um=radius,
-                polarity=polarity,
-                event_threshold=_threshold(parameters),
-                exclude_frames=frames(1.0),
-                template_frames=width,
-                frames_before=width // 3,
-                n_chunks=preset.noise_chunks,
-                seed=seed,
-            ),
-            detection=DetectionConfig(
-                threshold=ENERGY_PER_PEAK * MAD * parameters.detection.spike_thresh,
-                largest=_scaled(parameters.detection.weird_thresh, MAD),
-                polarity=polarity,
-                exclude_frames=frames(EXCLUSION_MS),
-                radius_um=radius / 2,
-                max_per_channel=min(parameters.clustering.max_elts, MAX_SAMPLE),
-                n_chunks=_learning_chunks(preset, sampling_rate, chunk_frames),
-                seed=seed,
-            ),
+            filtering=told.filtering(dead_intervals, artefacts),
+            whitening=told.whitening(),
+            detection=told.detection(),
             motion=MotionConfig(correct=parameters.circus.follow_drift),
-            clustering=ClusteringConfig(
-                n_dimensions=min(parameters.clustering.sub_dim, 6),
-                min_size=math.ceil(
-                    preset.least_cluster * max(15, parameters.clustering.n_abs_min)
-                ),
-            ),
-            templates=TemplatesConfig(
-                merge_similarity=parameters.clustering.cc_merge - 0.03,
-                least_loss=1 - parameters.clustering.cc_merge**2,
-                amplitude_bounds=TRIAL_BOUNDS,
-                amplitude_sd=TRIAL_SD,
-                min_norm=MIN_NORM,
-                refractory_frames=frames(EXCLUSION_MS),
-                seed=seed,
-                max_lag_frames=frames(EXCLUSION_MS),
-                realign_frames=frames(2.0),
-                radius_um=1.5 * radius,
-            ),
-            fitting=_fitting(parameters, frames, preset.peak),
-            merging=_merging(parameters, frames),
+            clustering=told.clustering(),
+            templates=told.templates(),
+            fitting=told.fitting(),
+            merging=told.merging(),
             converting=ConvertingConfig(
                 sparse=parameters.converting.sparse_export,
                 prelabel=parameters.converting.prelabelling,
@@ -309,82 +266,147 @@ class SortingConfig:
 
 
 @dataclass(frozen=True)
-class _Frames:
-    sampling_rate: float
+class _Translation:
+    """Classic parameters on their way into frames and Hz: a method for each step."""
 
-    def __call__(self, duration_ms: float) -> int:
+    parameters: Parameters
+    sampling_rate: float
+    n_channels: int
+    probe_radius_um: float | None
+
+    def frames(self, duration_ms: float) -> int:
         return max(1, to_samples(duration_ms, self.sampling_rate))
 
+    @property
+    def preset(self) -> _Preset:
+        return PRESETS[self.parameters.circus.preset]
 
-def _radius(given: float | str, of_probe: float | None) -> float:
-    if given != "auto":
-        return float(given)
-    return DEFAULT_RADIUS_UM if of_probe is None else float(of_probe)
+    @property
+    def radius_um(self) -> float:
+        given = self.parameters.detection.radius
+        if given != "auto":
+            return float(given)
+        of_probe = self.probe_radius_um
+        return DEFAULT_RADIUS_UM if of_probe is None else float(of_probe)
+
+    @property
+    def threshold(self) -> float:
+        """Of a peak, in noise sd."""
+        return MAD * self.parameters.detection.spike_thresh
+
+    @property
+    def chunk_frames(self) -> int:
+        """Frames per chunk: a function of the probe only, never of memory or ranks."""
+        per_channel = self.preset.chunk_samples // max(self.n_channels, 1)
+        return max(4096, min(CHUNK_FRAMES, per_channel))
+
+    @property
+    def learning_chunks(self) -> int | None:
+        """Chunks that units are learned from; None for all."""
+        preset = self.preset
+        if preset.chunks is None:
+            return None
+        learning_frames = preset.learning_s * self.sampling_rate
+        return max(preset.chunks, math.ceil(learning_frames / self.chunk_frames))
+
+    def filtering(
+        self,
+        dead_intervals: tuple[tuple[int, int], ...],
+        artefacts: ArtefactTimes | None,
+    ) -> FilteringConfig:
+        section = self.parameters.filtering
+        low, high = section.cut_off
+        cut_off = (float(low), None if high == "auto" else float(high))
+        return FilteringConfig(
+            cut_off_hz=cut_off if section.filter else None,
+            order=section.butter_order,
+            remove_median=section.remove_median,
+            common_ground=tuple(
+                (str(k), int(v)) for k, v in (section.common_ground or {}).items()
+            ),
+            to_file=self.parameters.circus.filtered_file,
+            extension_frames=self.frames(EXTENSION_MS),
+            chunk_frames=self.chunk_frames,
+            dead_intervals=tuple(dead_intervals),
+            artefacts=artefacts,
+            saturation=section.sat_value,
+            saturation_frames=self.frames(SATURATION_MS),
+        )
+
+    def whitening(self) -> WhiteningConfig:
+        width = self.frames(self.parameters.detection.N_t) | 1
+        return WhiteningConfig(
+            spatial=self.parameters.whitening.spatial,
+            radius_um=self.radius_um,
+            polarity=self.parameters.detection.peaks,
+            event_threshold=self.threshold,
+            exclude_frames=self.frames(1.0),
+            template_frames=width,
+            frames_before=width // 3,
+            n_chunks=self.preset.noise_chunks,
+            seed=self.parameters.circus.seed,
+        )
+
+    def detection(self) -> DetectionConfig:
+        section = self.parameters.detection
+        return DetectionConfig(
+            threshold=ENERGY_PER_PEAK * MAD * section.spike_thresh,
+            largest=_scaled(section.weird_thresh, MAD),
+            polarity=section.peaks,
+            exclude_frames=self.frames(EXCLUSION_MS),
+            radius_um=self.radius_um / 2,
+            max_per_channel=min(self.parameters.clustering.max_elts, MAX_SAMPLE),
+            n_chunks=self.learning_chunks,
+            seed=self.parameters.circus.seed,
+        )
+
+    def clustering(self) -> ClusteringConfig:
+        section = self.parameters.clustering
+        least_size = self.preset.least_cluster * max(15, section.n_abs_min)
+        return ClusteringConfig(
+            n_dimensions=min(section.sub_dim, 6), min_size=math.ceil(least_size)
+        )
+
+    def templates(self) -> TemplatesConfig:
+        least_cosine = self.parameters.clustering.cc_merge
+        return TemplatesConfig(
+            merge_similarity=least_cosine - 0.03,
+            least_loss=1 - least_cosine**2,
+            amplitude_bounds=TRIAL_BOUNDS,
+            amplitude_sd=TRIAL_SD,
+            min_norm=MIN_NORM,
+            refractory_frames=self.frames(EXCLUSION_MS),
+            seed=self.parameters.circus.seed,
+            max_lag_frames=self.frames(EXCLUSION_MS),
+            realign_frames=self.frames(2.0),
+            radius_um=1.5 * self.radius_um,
+        )
+
+    def fitting(self) -> FittingConfig:
+        section = self.parameters.fitting
+        bounds = AMPLITUDE_BOUNDS if section.amp_auto else section.amp_limits
+        return FittingConfig(
+            amplitude_bounds=bounds,
+            amplitude_sd=AMPLITUDE_SD,
+            min_norm=MIN_NORM,
+            refractory_frames=self.frames(section.refractory),
+            least_peak=_scaled(self.preset.peak, self.threshold),
+        )
+
+    def merging(self) -> MergingConfig:
+        section = self.parameters.merging
+        return MergingConfig(
+            dip=section.auto_mode,
+            min_cosine=section.cc_overlap,
+            violation_frames=self.frames(min(section.time_rpv, REFRACTORY_MS)),
+            max_violations=section.rpv_threshold,
+            remove_noise=section.remove_noise,
+            noise_norm=section.noise_limit * NORM_PER_PEAK * self.threshold,
+        )
 
 
 def _scaled(value: float | None, factor: float) -> float | None:
     return None if value is None else factor * value
-
-
-def _threshold(parameters: Parameters) -> float:
-    return MAD * parameters.detection.spike_thresh
-
-
-def _filtering(
-    parameters, frames, chunk_frames, dead_intervals, artefacts
-) -> FilteringConfig:
-    section = parameters.filtering
-    low, high = section.cut_off
-    cut_off = (float(low), None if high == "auto" else float(high))
-    return FilteringConfig(
-        cut_off_hz=cut_off if section.filter else None,
-        order=section.butter_order,
-        remove_median=section.remove_median,
-        common_ground=tuple(
-            (str(k), int(v)) for k, v in (section.common_ground or {}).items()
-        ),
-        to_file=parameters.circus.filtered_file,
-        extension_frames=frames(EXTENSION_MS),
-        chunk_frames=chunk_frames,
-        dead_intervals=tuple(dead_intervals),
-        artefacts=artefacts,
-        saturation=section.sat_value,
-        saturation_frames=frames(SATURATION_MS),
-    )
-
-
-def _chunk_frames(n_channels: int, max_samples: int) -> int:
-    """Frames per chunk: a function of the probe only, never of memory or ranks."""
-    return max(4096, min(CHUNK_FRAMES, max_samples // max(n_channels, 1)))
-
-
-def _learning_chunks(preset: _Preset, rate: float, chunk_frames: int) -> int | None:
-    if preset.chunks is None:
-        return None
-    return max(preset.chunks, math.ceil(preset.learning_s * rate / chunk_frames))
-
-
-def _fitting(parameters, frames, peak: float | None) -> FittingConfig:
-    section = parameters.fitting
-    return FittingConfig(
-        amplitude_bounds=AMPLITUDE_BOUNDS if section.amp_auto else section.amp_limits,
-        amplitude_sd=AMPLITUDE_SD,
-        min_norm=MIN_NORM,
-        refractory_frames=frames(section.refractory),
-        least_peak=_scaled(peak, _threshold(parameters)),
-    )
-
-
-def _merging(parameters, frames) -> MergingConfig:
-    section = parameters.merging
-    return MergingConfig(
-        dip=section.auto_mode,
-        min_cosine=section.cc_overlap,
-        violation_frames=frames(min(section.time_rpv, REFRACTORY_MS)),
-        max_violations=section.rpv_threshold,
-        remove_noise=section.remove_noise,
-        noise_norm=section.noise_limit * NORM_PER_PEAK * _threshold(parameters),
-    )
 
 
 def digest(*parts: Any) -> str:
