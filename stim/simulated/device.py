@@ -292,29 +292,10 @@ class SimulatedDevice:
             if destination == "syncout":
                 channel += self.n_channels
             else:
-                levels = self._steps(levels, durations_us, destination)
+                levels = self.variant.put_out(levels, durations_us, destination)
             if not is_appended:
                 self._player.clear(channel)
             self._player.store(channel, levels, durations_us)
-
-    def _steps(
-        self, levels: list[int], durations_us: Sequence[int], destination: str
-    ) -> list[int]:
-        """Return levels as the converter makes them; loop markers as they are."""
-        is_current = destination == "current"
-        variant = self.variant
-        reach = variant.current_range_na if is_current else variant.voltage_range_uv
-        step = (
-            variant.current_resolution_na
-            if is_current
-            else variant.voltage_resolution_uv
-        )
-        made = []
-        for level, duration in zip(levels, durations_us, strict=True):
-            if duration and abs(level) > reach:
-                raise DeviceRefusedError(f"{level} is beyond the range of ±{reach}")
-            made.append(round(level / step) * step if duration else level)
-        return made
 
     def setup_download_trigger(
         self,
@@ -440,12 +421,9 @@ class SimulatedDevice:
         if self._trace is not None:
             counts = words.astype(np.int64) >> 16 - self.variant.dac_bits
             times_ns = stream.clockwork.times_of(first, words.size)
-            self._trace.add(channel, times_ns, counts * self._step(channel))
-
-    def _step(self, channel: int) -> int:
-        if self._modes[channel] == "current":
-            return self.variant.current_resolution_na
-        return self.variant.voltage_resolution_uv
+            self._trace.add(
+                channel, times_ns, counts * self.variant.step(self._modes[channel])
+            )
 
     def _put_levels(
         self, output: int, times_ns: np.ndarray, levels: np.ndarray

@@ -1,10 +1,11 @@
 """The models that can be simulated: what differs between them, as they tell it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["VARIANTS", "Variant", "get_variant"]
+from circus_io.errors import DeviceNotFoundError, DeviceRefusedError
 
-from circus_io.errors import DeviceNotFoundError
+__all__ = ["VARIANTS", "Variant", "get_variant"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,33 @@ class Variant:
     voltage_range_uv: int = 8_000_000
     voltage_resolution_uv: int = 1_000
     dac_bits: int = 14
+
+    def reach(self, mode: str) -> int:
+        """Return the range of ``'current'``, nA, or ``'voltage'``, µV."""
+        return self.current_range_na if mode == "current" else self.voltage_range_uv
+
+    def step(self, mode: str) -> int:
+        """Return the resolution of ``'current'``, nA, or ``'voltage'``, µV."""
+        is_current = mode == "current"
+        return self.current_resolution_na if is_current else self.voltage_resolution_uv
+
+    def put_out(
+        self, levels: Sequence[int], durations_us: Sequence[int], mode: str
+    ) -> list[int]:
+        """Return levels as the converter makes them; loop markers as they are.
+
+        Raises
+        ------
+        DeviceRefusedError
+            A level is beyond the range.
+        """
+        reach, step = self.reach(mode), self.step(mode)
+        made = []
+        for level, duration in zip(levels, durations_us, strict=True):
+            if duration and abs(level) > reach:
+                raise DeviceRefusedError(f"{level} is beyond the range of ±{reach}")
+            made.append(round(level / step) * step if duration else level)
+        return made
 
 
 VARIANTS = {
