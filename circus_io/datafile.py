@@ -2,7 +2,7 @@
 
 The first part of the class is what the author of a wrapper sets and implements, under
 the names of SpyKING CIRCUS' page on custom wrappers; the rest is provided, here
-for the hooks and in `Recording` for the readers. The shortest
+for the hooks, in `Recording` and `ClassicCalls` for the readers. The shortest
 wrapper has three hooks::
 
     class MyFile(DataFile):
@@ -20,8 +20,7 @@ a reader calls (`recording[...]`, `chunks`, `get_data`, `get_snippet`) counts gl
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -30,6 +29,7 @@ import numpy as np
 
 from circus_io import fields, indexing, scaling
 from circus_io.chunks import ChunkGrid, Padding, count_chunks
+from circus_io.classic_calls import ClassicCalls
 from circus_io.errors import (
     ChunkError,
     FormatError,
@@ -37,9 +37,8 @@ from circus_io.errors import (
     RecordingNotFoundError,
     StreamError,
 )
-from circus_io.hooks import check_shape, named_failures
+from circus_io.hooks import check_shape, checked_read, guarded_write, named_failures
 from circus_io.indexing import Nodes
-from circus_io.recording import Recording
 from circus_io.streams import (
     PathLike,
     StreamTable,
@@ -57,7 +56,7 @@ logger = logging.getLogger(__name__)
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-class DataFile(Recording):
+class DataFile(ClassicCalls):
     """A recording in a file format; subclass it to add a format.
 
     Parameters
@@ -126,24 +125,13 @@ class DataFile(Recording):
     """``{name: value}`` of parameters that the format fixes."""
 
     def __init_subclass__(cls, **keywords: Any) -> None:
-        """Make what a format declares read-only, and guard its own chunk methods.
-
-        ``_required_files`` is a misprint of the manual for ``_required_fields``; a text
-        as `extension` or `is_streamable` is the only one of them.
-        """
+        """Make what a format declares read-only, and guard its own chunk methods."""
         super().__init_subclass__(**keywords)
-        if "_required_files" in cls.__dict__ and "_required_fields" not in cls.__dict__:
-            cls._required_fields = cls.__dict__["_required_files"]
-        for name in ("_required_fields", "_default_values", "_params"):
-            if name in cls.__dict__:
-                setattr(cls, name, MappingProxyType(dict(cls.__dict__[name])))
-        for name in ("extension", "is_streamable"):
-            if isinstance(cls.__dict__.get(name), str):
-                setattr(cls, name, (cls.__dict__[name],) if cls.__dict__[name] else ())
+        fields.settle_declarations(cls)
         if "read_chunk" in cls.__dict__:
-            cls.read_chunk = _checked(cls.__dict__["read_chunk"])
+            cls.read_chunk = checked_read(cls.__dict__["read_chunk"])
         if "write_chunk" in cls.__dict__:
-            cls.write_chunk = _guarded(cls.__dict__["write_chunk"])
+            cls.write_chunk = guarded_write(cls.__dict__["write_chunk"])
 
     # ------------------------------------------ what the author of a format implements
 
@@ -364,7 +352,8 @@ class DataFile(Recording):
             with named_failures(self, "_read_from_header"):
                 header = self._read_from_header()
             self._fill_from_header(header)
-            self._check_shape()
+            name = self._short_name()
+            fields.check_complete(self.params, self._shape, name, self.description)
         self._resolve_dtype()
         if self.is_stream:
             self._sources = self._make_sources()
@@ -427,23 +416,6 @@ class DataFile(Recording):
                     self.params[name],
                 )
 
-    def _check_shape(self) -> None:
-        """Check once, after the header, that the format said all it has to say."""
-        unknown = [name for name in fields.MANDATORY if name not in self.params]
-        if self._shape is None:
-            unknown.append("_shape")
-        if unknown:
-            raise FormatError(
-                f"{self._short_name()}: neither the parameters nor the header of "
-                f"{self.description} say {', '.join(unknown)}"
-            )
-        n_columns = int(np.prod(self._shape[1:], dtype=np.int64))
-        if n_columns != self.nb_channels or len(self._shape) < 2:
-            raise FormatError(
-                f"{self._short_name()} has shape {tuple(self._shape)} (frames first), "
-                f"which is not that of nb_channels = {self.nb_channels}"
-            )
-
     def _resolve_dtype(self) -> None:
         if "data_dtype" in self.params:
             self.params["dtype_offset"] = scaling.resolve_dtype_offset(
@@ -472,45 +444,3 @@ class DataFile(Recording):
                 "read_chunk and write_chunk are local to one stream; use get_data and "
                 "set_data, or recording.streams[i]"
             )
-
-
-def _checked(read_chunk: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
-    """Return a `read_chunk` that opens the file, and keeps a gain with its channel.
-
-    The documented `_scale_data_to_float32` is not told which channels were read.
-    """
-
-    @wraps(read_chunk)
-    def checked(
-        self: DataFile,
-        idx: int,
-        chunk_size: int,
-        padding: Padding = (0, 0),
-        nodes: Nodes | None = None,
-    ) -> np.ndarray:
-        self._single_source()
-        self._make_ready()
-        indexing.check_nodes(nodes, self.nb_channels)
-        outer = self._nodes_read
-        self._nodes_read = nodes = indexing.comparable(nodes)
-        try:
-            with named_failures(self, "read_chunk"):
-                traces = read_chunk(self, idx, chunk_size, padding, nodes)
-        finally:
-            self._nodes_read = outer
-        t_start, t_stop = self._get_t_start_t_stop(idx, chunk_size, padding)
-        check_shape(self, "read_chunk", traces, t_stop - t_start, nodes)
-        return traces
-
-    return checked
-
-
-def _guarded(write_chunk: Callable[..., None]) -> Callable[..., None]:
-    """Wrap the `write_chunk` of a subclass: its failures get a name."""
-
-    @wraps(write_chunk)
-    def guarded(self: DataFile, time: int, data: np.ndarray) -> None:
-        with named_failures(self, "write_chunk", "r+"):
-            write_chunk(self, time, data)
-
-    return guarded

@@ -10,6 +10,7 @@ header.
 import ast
 from collections.abc import Callable, Mapping
 from operator import index as as_integer
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,15 @@ import numpy as np
 from circus_io.errors import FormatError, MissingParameterError
 from circus_io.scaling import sample_dtype
 
-__all__ = ["MANDATORY", "agree", "convert", "fill", "given_values"]
+__all__ = [
+    "MANDATORY",
+    "agree",
+    "check_complete",
+    "convert",
+    "fill",
+    "given_values",
+    "settle_declarations",
+]
 
 MANDATORY = ("nb_channels", "sampling_rate", "data_dtype", "dtype_offset", "gain")
 
@@ -103,6 +112,23 @@ BY_TYPE: Mapping[type, Callable[[Any], Any]] = {
 }
 
 
+def settle_declarations(wrapper: type) -> None:
+    """Make what a wrapper class declares in its body read-only.
+
+    ``_required_files`` is a misprint of the manual for ``_required_fields``; a text
+    as `extension` or `is_streamable` is the only one of them.
+    """
+    declared = dict(vars(wrapper))
+    if "_required_files" in declared:
+        declared.setdefault("_required_fields", declared["_required_files"])
+    for name in ("_required_fields", "_default_values", "_params"):
+        if name in declared:
+            setattr(wrapper, name, MappingProxyType(dict(declared[name])))
+    for name in ("extension", "is_streamable"):
+        if isinstance(text := declared.get(name), str):
+            setattr(wrapper, name, (text,) if text else ())
+
+
 def convert(name: str, value: Any, kind: Any = None) -> Any:
     """Return `value` in the type that the parameter `name` has.
 
@@ -181,6 +207,35 @@ def agree(name: str, given: Any, used: Any) -> bool:
     if name == "dtype_offset" and str(given).lower() in ("auto", "classic"):
         return True
     return bool(np.array_equal(given, used))
+
+
+def check_complete(
+    params: Mapping[str, Any],
+    shape: tuple[int, ...] | None,
+    file_name: str,
+    format_name: str,
+) -> None:
+    """Check once, after the header, that a format said all it has to say.
+
+    Raises
+    ------
+    FormatError
+        Names what is missing; or the shape is not that of the channels.
+    """
+    unknown = [name for name in MANDATORY if name not in params]
+    if shape is None:
+        unknown.append("_shape")
+    if unknown:
+        raise FormatError(
+            f"{file_name}: neither the parameters nor the header of {format_name} say "
+            f"{', '.join(unknown)}"
+        )
+    n_columns = int(np.prod(shape[1:], dtype=np.int64))
+    if n_columns != params["nb_channels"] or len(shape) < 2:
+        raise FormatError(
+            f"{file_name} has shape {tuple(shape)} (frames first), which is not that "
+            f"of nb_channels = {params['nb_channels']}"
+        )
 
 
 def _explain_missing(

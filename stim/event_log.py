@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
+from circus_io.closing import Closing
 from circus_io.errors import FormatError
 
 __all__ = ["FORMAT", "EventLog", "read_events"]
@@ -18,7 +18,7 @@ __all__ = ["FORMAT", "EventLog", "read_events"]
 FORMAT = "circus-stim-events/1"
 
 
-class EventLog:
+class EventLog(Closing):
     """Appends events to a file; each is on its way to the disk when `write` returns.
 
     Parameters
@@ -86,17 +86,6 @@ class EventLog:
         if self._file is not None:
             file, self._file = self._file, None
             os.close(file)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def read_events(path: str | os.PathLike[str]) -> list[dict[str, Any]]:

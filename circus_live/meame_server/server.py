@@ -1,8 +1,8 @@
 """`MeameServer`: all of it together."""
 
-from types import TracebackType
 from typing import Self
 
+from circus_io.closing import Closing
 from circus_live.meame_server.acquisition import Acquisition
 from circus_live.meame_server.dsp import Dsp
 from circus_live.meame_server.faults import Faults
@@ -14,7 +14,7 @@ from circus_live.meame_server.signals import Ramp, Signal
 __all__ = ["MeameServer"]
 
 
-class MeameServer:
+class MeameServer(Closing):
     """A MEAME2 server without a device, in threads of this process.
 
     Parameters
@@ -121,11 +121,3 @@ class MeameServer:
 
     def __enter__(self) -> Self:
         return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -11,12 +11,12 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import h5py
 import numpy as np
 
+from circus_io.closing import Closing
 from circus_io.errors import FormatError, RecordingNotFoundError
 from stim.sampling.store_layout import FORMAT, VERSION, digest_of, offsets
 
@@ -25,7 +25,7 @@ __all__ = ["SampleStore", "StoreWriter"]
 BLOCK_SAMPLES = 1 << 16
 
 
-class SampleStore:
+class SampleStore(Closing):
     """The complete batches of a record, for reading; also while it still grows.
 
     Parameters
@@ -122,19 +122,8 @@ class SampleStore:
         """Close the file; a second call does nothing."""
         self._file.close()
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-
-class StoreWriter:
+class StoreWriter(Closing):
     """Adds batches to a record, one after the other, after those that are there.
 
     A batch is on the disk before its row is; what a kill leaves of one is written over
@@ -201,14 +190,3 @@ class StoreWriter:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -20,11 +20,11 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 
+from circus_io.closing import Closing
 from circus_io.errors import FormatError, NotWritableError
 
 __all__ = ["Journal", "has_writer", "journal_path", "warn_if_left"]
@@ -41,7 +41,7 @@ def journal_path(path: str | os.PathLike[str]) -> Path:
     return Path(f"{os.fspath(path)}.journal")
 
 
-class Journal:
+class Journal(Closing):
     """One journal, mapped; `create` a new one, or `open` what a dead writer left.
 
     Attributes
@@ -174,17 +174,6 @@ class Journal:
         """Close and remove it: the recording is complete."""
         self.close()
         self.path.unlink(missing_ok=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     # ------------------------------------------------------------------------ its parts
 

@@ -13,9 +13,10 @@ import signal
 import threading
 from collections.abc import Callable
 from multiprocessing.connection import Connection
-from types import FrameType, TracebackType
-from typing import Any, Self
+from types import FrameType
+from typing import Any
 
+from circus_io.closing import Closing
 from circus_io.errors import DeviceError
 from stim.sampling.device import Response, SamplingDevice, Wave
 from stim.sampling.limits import DriveLimits
@@ -25,7 +26,7 @@ __all__ = ["KeptDevice"]
 PATIENCE_S = 30.0  # for a wave to stop, and for outputs to go down
 
 
-class KeptDevice:
+class KeptDevice(Closing):
     """A `SamplingDevice` that somebody else holds.
 
     Parameters
@@ -92,17 +93,6 @@ class KeptDevice:
                 f"the keeper of the device, process {self._process.pid}, does not end; "
                 "see what the device is doing before ending it by hand"
             )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _ask(self, name: str, *arguments: Any) -> Any:
         try:
