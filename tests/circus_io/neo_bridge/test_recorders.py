@@ -83,6 +83,7 @@ class TestBlackrock(DataFileContract):
     gain = 8191 / 32764
     any_case = False
     holds_no_frames = False
+    least_frames = 2  # a block of one is what the recorder leaves when it synchronises
 
     def path(self, folder, stem="rec_0"):
         return folder / f"{stem}.ns5"
@@ -90,11 +91,6 @@ class TestBlackrock(DataFileContract):
     def write_file(self, path, raw):
         path.write_bytes(nsx_header(raw.shape[1]) + nsx_block(raw))
         return {}
-
-    @pytest.mark.parametrize("shape", [(2, 1), (2, 4), (400, 1)])
-    def test_tiny_recordings(self, tmp_path, shape):
-        """A block of one frame is what the recorder leaves when it synchronises."""
-        super().test_tiny_recordings(tmp_path, shape)
 
 
 def test_pauses_are_segments_and_the_suffix_is_the_stream(tmp_path):
