@@ -128,6 +128,7 @@ def test_results_are_taken_without_a_client(api):
     for number in range(200):  # more than the queue holds
         api.results.put(number, timeout=30)
     api.wait_for("/hw-api/output/", b"199")
+    assert api.ask("/hw-api/output/") == (200, b"199")
 
 
 def test_what_is_no_request_is_refused(api):

@@ -189,12 +189,18 @@ def test_a_user_pauses_changes_the_scale_and_points_at_a_channel(shown, browser)
 
 def test_a_page_that_is_gone_costs_nothing_and_another_may_come(shown, browser):
     view = View(0)
-    with shown(view, n_channels=8):
+    with shown(view, one, n_channels=8) as flow:
         for _ in range(2):
             page = browser.page()
             page.open(view.url)
             page.wait_for("window.circus_drawn > 3")
+            assert page.complaints() == []
             page.close()
+        n_frames = flow.statistics().n_frames
+        assert flow.wait(0.5) is False  # it goes on
+    statistics = flow.statistics()
+    assert statistics.n_frames > n_frames
+    assert statistics.link("one").counts.dropped_frames == 0
 
 
 def test_the_end_of_the_stream_is_said(shown, browser):
