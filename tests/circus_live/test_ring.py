@@ -24,6 +24,7 @@ from circus_live import Block, BlockFlag, Message
 from circus_live.layout import DTYPES, Geometry
 from circus_live.policies import Policy
 from circus_live.ring import Ring
+from tests.waiting import wait_until
 
 POLICIES = ["block", "drop_oldest", "drop_newest", "error"]
 
@@ -324,13 +325,6 @@ def members(request):
     for process in made.processes:
         process.kill()
         process.join()
-
-
-def wait_until(condition, timeout_s=60):
-    until = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < until, "it never came to that"
-        time.sleep(0.005)
 
 
 @pytest.mark.parametrize("members", ["fork", "spawn"], indirect=True)

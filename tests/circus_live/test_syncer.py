@@ -1,18 +1,10 @@
 """The thread that flushes a file to the disk."""
 
-import time
-
 import pytest
 
 from circus_io.errors import NotWritableError
 from circus_live.syncer import Syncer
-
-
-def wait_until(condition, timeout_s=60):
-    until = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < until, "it never came to that"
-        time.sleep(0.01)
+from tests.waiting import wait_until
 
 
 def test_it_flushes_again_and_again_until_it_is_closed(tmp_path):

@@ -7,11 +7,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import psutil
 import pytest
+
+from tests.waiting import wait_until
 
 CIRCUS = [sys.executable, "-m", "circus_cli"]
 
@@ -228,13 +229,6 @@ def test_step_that_fails_on_one_rank_ends_all_with_status_4(folder, mpi_run):
     assert "MPI_Abort" not in done.stderr
 
 
-def wait_for(condition, timeout_s=60):
-    deadline_s = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.02)
-
-
 def ranks_of(process):
     """Return the processes of a running job that are MPI ranks."""
     children = psutil.Process(process.pid).children(recursive=True)
@@ -262,7 +256,7 @@ def long_job(folder):
         stderr=subprocess.PIPE,
         text=True,
     )
-    wait_for((folder / "rec" / "steps").is_dir)
+    wait_until((folder / "rec" / "steps").is_dir)
     yield process
     process.kill()
     process.communicate()
@@ -304,7 +298,7 @@ def test_interrupt_is_one_line_and_the_run_can_go_on(folder, n_ranks):
         stderr=subprocess.PIPE,
         text=True,
     )
-    wait_for((folder / "rec" / "steps").is_dir)
+    wait_until((folder / "rec" / "steps").is_dir)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, "")

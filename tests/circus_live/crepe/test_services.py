@@ -28,6 +28,7 @@ from circus_live.crepe.ring_queue import RingQueue
 from circus_live.meame_server import MeameServer, Ramp
 from circus_live.speaker.registers import Register, group_state
 from stim import Pulse, SafetyLimits
+from tests.waiting import wait_until
 
 LIMITS = SafetyLimits(max_amplitude=200_000, max_phase_us=500, min_period_us=10_000)
 STIMULUS = {
@@ -44,13 +45,6 @@ def filled(*items):
     for item in (*items, PoisonPill()):
         queue_in.put(item)
     return QueueService(name="X", queue_in=queue_in, queue_out=queue_out)
-
-
-def wait_until(is_so, seconds=30.0):
-    until = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < until, "it has not come about"
-        time.sleep(0.01)
 
 
 # ------------------------------------------------------------------------------ queues

@@ -36,13 +36,14 @@ def run(runtime, *arguments, timeout=240, **environment):
     )
 
 
-def run_suite(name, runtime, generation, folder, chosen=""):
+def run_suites(names, runtime, generation, folder, chosen=""):
     """Run tests in a process, or chosen ones; return how many have passed."""
     # captured by pytest, the last words of a process that dies would be lost
     options = ["-q", "--capture=sys", "-p", "no:cacheprovider"]
     options += ["--basetemp", folder / "inner", "-k", chosen]
-    suite = Path(__file__).parent / name
-    done = run(runtime, "-m", "pytest", *options, suite, MCS_GENERATION=str(generation))
+    suites = [Path(__file__).parent / name for name in names]
+    environment = {"MCS_GENERATION": str(generation)}
+    done = run(runtime, "-m", "pytest", *options, *suites, **environment)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "skipped" not in done.stdout
     assert done.stderr == ""  # nothing was called after the end of .NET
@@ -51,7 +52,8 @@ def run_suite(name, runtime, generation, folder, chosen=""):
 
 @pytest.mark.parametrize("generation", [3, 5])
 def test_the_ports_drive_the_simulator(runtime, generation, tmp_path):
-    assert run_suite("port_suite.py", runtime, generation, tmp_path) > 50
+    suites = ("port_suite.py", "streaming_suite.py")
+    assert run_suites(suites, runtime, generation, tmp_path) > 50
 
 
 # each pair has all of the ports; of the contract, two have what differs between
@@ -66,7 +68,7 @@ CHOSEN = (
 def test_the_simulator_keeps_the_contract_of_devices(runtime, generation, tmp_path):
     is_whole = (runtime, generation) in {("mono", 5), ("coreclr", 3)}
     chosen, least = ("", 25) if is_whole else (CHOSEN, 7)
-    n_passed = run_suite("contract_suite.py", runtime, generation, tmp_path, chosen)
+    n_passed = run_suites(["contract_suite.py"], runtime, generation, tmp_path, chosen)
     assert n_passed >= least
 
 
