@@ -581,10 +581,14 @@ def test_the_designs_are_those_of_the_code():
 
 def test_the_labels_of_channels_are_those_of_the_code():
     labels = get_channel_map("shodan")
-    for row, *channels in table_rows(MEAME, "### Labels"):
-        for column, channel in enumerate(channels, 1):
-            if channel != "·":
-                assert labels.index_of(10 * column + int(row)) == int(channel)
+    shown = {
+        10 * column + int(row): int(channel)
+        for row, *channels in table_rows(MEAME, "### Labels")
+        for column, channel in enumerate(channels, 1)
+        if channel != "·"
+    }
+    assert len(shown) == 60
+    assert shown == {label: labels.index_of(label) for label in shown}
 
 
 def test_the_targets_are_those_of_the_table():

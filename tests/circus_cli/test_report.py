@@ -308,6 +308,7 @@ def test_trace_figure_filters_as_the_result_says(
     whole -= np.median(whole, axis=1, keepdims=True)
     lines = [line for line in axes.lines if len(line.get_xdata()) == FS // 20]
     names = [int(label.get_text()) for label in axes.get_yticklabels()]
+    assert names
     for line, name, offset in zip(lines, names, axes.get_yticks(), strict=True):
         np.testing.assert_allclose(line.get_ydata() - offset, whole[here, name], atol=1)
 

@@ -3,21 +3,17 @@ import json
 import pickle
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from circus_io.errors import ParameterError
 from circus_io.params import (
     Parameters,
     build_params,
-    explain,
     group_notices,
     read_params,
-    reference_markdown,
-    template_text,
-    to_samples,
 )
-from circus_io.schema import KEYS, format_value
+from circus_io.schema import KEYS
+from tests.circus_io.params_files import FORMAT, problems_of, write
 
 CLASSIC = """\
 ### what people have in their files
@@ -65,25 +61,6 @@ def classic(tmp_path):
     (tmp_path / "probes").mkdir()
     (tmp_path / "probes" / "mea.prb").write_text("channel_groups = {}")
     return write(tmp_path, CLASSIC)
-
-
-FORMAT = (
-    "[data]\nfile_format = raw_binary\ndata_dtype = int16\nsampling_rate = 20000\n"
-    "nb_channels = 4\n"
-)
-FORMAT_FIELDS = {"data_dtype": "int16", "sampling_rate": 20000, "nb_channels": 4}
-
-
-def write(folder, text, name="recording.params"):
-    path = folder / name
-    path.write_bytes(text.encode() if isinstance(text, str) else text)
-    return path
-
-
-def problems_of(path, **options):
-    with pytest.raises(ParameterError) as error:
-        read_params(path, **options)
-    return str(error.value)
 
 
 def test_a_classic_file_is_read_and_left_alone(classic):
@@ -229,117 +206,6 @@ def test_parameters_without_a_file():
     assert parameters.path is None
     assert parameters.notices == ()
     assert parameters.given == {"data.sampling_rate"}
-
-
-# fields of formats ------------------------------------------------------------
-
-
-WRAPPER = """
-from circus_io import DataFile
-
-class MyFile(DataFile):
-    description = "mine"
-    is_streamable = ("multi-files", "wells")
-    _required_fields = {"Well_Name": str, "sampling_rate": float}
-    _default_values = {"plate": 1}
-"""
-
-
-def test_a_wrapper_beside_the_file_says_what_may_be_given(tmp_path, monkeypatch):
-    (tmp_path / "mine.py").write_text(WRAPPER)
-    text = (
-        "[data]\nfile_format = ./mine.py:MyFile\nstream_mode = wells\n"
-        "WELL_name = 'a 1'\nsampling_rate = 2e4\nplate = 3\n"
-    )
-    path = write(tmp_path, text)
-    (tmp_path / "elsewhere").mkdir()
-    monkeypatch.chdir(tmp_path / "elsewhere")
-    data = read_params(path).data
-    assert data.format_fields == {
-        "Well_Name": "a 1",
-        "sampling_rate": 2e4,
-        "plate": "3",
-    }
-    assert data.file_format == f"{tmp_path / 'mine.py'}:MyFile"
-    message = problems_of(write(tmp_path, text.replace("= 3", "= x\nplat = 1")))
-    assert "line 6: [data] plate = 'x'" in message
-    assert "did you mean plate?" in message
-
-
-def test_what_hangs_on_the_format_comes_with_all_other_problems(tmp_path):
-    text = (
-        "[data]\nfile_format = raw_binary\nstream_mode = single-file\n"
-        "data_dtype = int16\nsampling_rate = 20000\nmapping = nowhere.prb\n"
-        "[detection]\nspike_tresh = 5\n"
-    )
-    message = problems_of(write(tmp_path, text))
-    assert "4 problems" in message
-    assert "line 3: [data] stream_mode = single-file: raw_binary has no" in message
-    assert "\n  [data] nb_channels is required (int; raw_binary files" in message
-    assert "line 6: [data] mapping" in message
-    assert "line 8: [detection] spike_tresh" in message
-
-
-def test_an_unknown_format_is_one_problem_among_others(tmp_path):
-    text = "[data]\nfile_format = raw_binry\n[detection]\nN_t = six\n"
-    message = problems_of(write(tmp_path, text), required=("mapping",))
-    assert "3 problems" in message
-    assert "line 2: [data] file_format = raw_binry" in message
-    assert "did you mean raw_binary?" in message
-    assert "[data] mapping is required" in message
-
-
-def test_a_value_given_besides_the_file_is_named_as_such(tmp_path):
-    path = write(tmp_path, FORMAT + "[detection]\nN_t = six\n")
-    low = {"detection.spike_thresh": "six"}
-    message = problems_of(path, overrides=low)
-    assert f"{path}: 2 problems" in message
-    assert "given value: [detection] spike_thresh = six" in message
-    good = write(tmp_path, FORMAT)
-    message = problems_of(good, overrides=low)
-    assert str(good) not in message
-    assert message.startswith("the given values: 1 problem\n  [detection] spike_thr")
-
-
-def test_a_field_of_another_format_gives_a_notice(tmp_path):
-    text = FORMAT + "h5_key = /data\ngain = 2\n"
-    parameters = read_params(write(tmp_path, text))
-    assert parameters.data.format_fields == FORMAT_FIELDS | {"gain": 2}
-    assert len(parameters.notices) == 1
-    assert "h5_key" in str(parameters.notices[0])
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("dtype_offset = auto", "auto"),
-        ("dtype_offset = 32768", 32768),
-        ("gain = [0.1, 0.2]", (0.1, 0.2)),
-        ("data_dtype = >u2", ">u2"),
-        ("h5_key = '/a/b c'", "/a/b c"),
-        ("time_axis = 1", 1),
-        ("time_axis = Auto", "auto"),
-    ],
-)
-def test_fields_have_their_types(tmp_path, text, value):
-    name, _, given = text.partition(" = ")
-    fields = build_params({f"data.{name}": given.strip("'")}).data.format_fields
-    assert fields == {name: value}
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "data_dtype = int17",
-        "data_dtype = bool",
-        "nb_channels = 0",
-        "data_offset = MCS",
-        "gain =",
-    ],
-)
-def test_fields_are_checked(tmp_path, text):
-    path = write(tmp_path, f"[data]\nfile_format = raw_binary\n{text}\n")
-    assert f"line 3: [data] {text.split()[0]}" in problems_of(path)
 
 
 # values at odds ---------------------------------------------------------------
@@ -518,127 +384,3 @@ def test_values_survive_json(classic):
 def test_parameters_pickle(classic):
     parameters = read_params(classic)
     assert pickle.loads(pickle.dumps(parameters)) == parameters
-
-
-# samples ----------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("duration_ms", "sampling_rate", "samples"),
-    [
-        (3, 20000, 60),
-        (600_000, 24414.0625, 14648438),
-        (0.025, 20000, 0),
-        (0.075, 20000, 2),
-        (1, 30000, 30),
-        (5 * 3600e3 * 24, 30000, 12_960_000_000),
-    ],
-)
-def test_milliseconds_are_rounded_once(duration_ms, sampling_rate, samples):
-    found = to_samples(duration_ms, sampling_rate)
-    assert found == samples
-    assert isinstance(found, int)
-
-
-def test_times_become_int64():
-    found = to_samples([0.05, 1e9], 20000)
-    assert found.dtype == np.int64
-    assert found.tolist() == [1, 20_000_000_000]
-
-
-# help -------------------------------------------------------------------------
-
-
-def test_explain_one_key_or_all_of_a_name():
-    text = explain("detection.n_t")
-    for part in ("detection.N_t", "ms", "> 0", "Default: 3"):
-        assert part in text
-    both = explain("cc_merge")
-    assert "clustering.cc_merge" in both
-    assert "extracting.cc_merge" in both
-    assert "No effect here" in both
-    assert "without effect" in explain("dip_threshold")
-    assert "µV" in explain("gain")
-    with pytest.raises(ParameterError, match=r"did you mean spike_thresh"):
-        explain("spike_tresh")
-
-
-def test_explain_gives_a_way_on():
-    text = explain("detection")
-    for key in KEYS["detection"].values():
-        assert key.name in text
-    assert "h5_key" in explain("[data]")
-    assert "0, 1 or 2" in explain("time_axis")
-    with pytest.raises(ParameterError, match=r"keys of \[data\] are file_format, "):
-        explain("data.nope")
-    with pytest.raises(ParameterError, match="did you mean detection"):
-        explain("detectio.N_t")
-    with pytest.raises(ParameterError, match="ask for a section"):
-        explain("zzzz")
-    assert "int16" in explain("data_dtype").split("Allowed")[1]
-
-
-def test_the_template_is_a_file_with_every_used_key(tmp_path):
-    text = template_text(
-        data_dtype="int16",
-        sampling_rate=20000,
-        nb_channels=8,
-        **{"detection.spike_thresh": 5.5},
-    )
-    parameters = read_params(write(tmp_path, text))
-    assert parameters.notices == ()
-    assert parameters.detection.spike_thresh == 5.5
-    assert parameters.data.format_fields == {
-        "data_dtype": "int16",
-        "sampling_rate": 20000,
-        "nb_channels": 8,
-        "dtype_offset": "auto",
-        "data_offset": 0,
-        "gain": 1,
-    }
-    for section, keys in KEYS.items():
-        for key in keys.values():
-            assert (f"{section}.{key.name.lower()}" in parameters.given) == key.used
-            if key.used and (section, key.name) not in {
-                ("data", "file_format"),
-                ("detection", "spike_thresh"),
-            }:
-                value = getattr(getattr(parameters, section), key.attribute)
-                assert format_value(value) == format_value(key.default)
-
-
-def test_the_template_says_what_may_be_given_and_where_formats_are():
-    lines = template_text("data_dtype", "sampling_rate", "nb_channels").splitlines()
-    found = {line.split()[0]: line for line in lines if " = " in line}
-    assert found["gain"].split()[2] == "1"
-    assert "µV per bit" in found["gain"]
-    assert found["dtype_offset"].split()[2] == "auto"
-    assert found["data_offset"].split()[2] == "0"
-    assert "circus formats" in found["file_format"]
-
-
-def test_every_line_of_the_template_says_its_unit():
-    for line in template_text().splitlines():
-        if line.startswith(("N_t ", "refractory ", "time_rpv ")):
-            assert "(ms)" in line
-        if " = " in line.split("#")[0]:
-            assert line.count("#") == 1
-            assert line.endswith("]")
-
-
-def test_a_template_is_checked():
-    with pytest.raises(ParameterError, match="in several sections"):
-        template_text(safety_time=3)
-    with pytest.raises(ParameterError, match="no key is named"):
-        template_text(nonsense=3)
-    with pytest.raises(ParameterError, match="sampling_rate = -1"):
-        template_text(sampling_rate=-1)
-    with pytest.raises(ParameterError, match="cannot hold a #"):
-        template_text(mapping="a#b.prb")
-
-
-def test_the_reference_page_is_current():
-    page = Path(__file__).parents[2] / "docs" / "reference" / "params.md"
-    assert page.read_text(encoding="utf-8") == reference_markdown(), (
-        "write circus_io.params.reference_markdown() to docs/reference/params.md"
-    )

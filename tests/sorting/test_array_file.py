@@ -66,7 +66,9 @@ def test_equal_arrays_give_equal_bytes(path, tmp_path):
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
 def test_files_of_numpy_itself_are_read(tmp_path, save):
     save(tmp_path / "step.npz", **ARRAYS)
-    for name, array in map_arrays(tmp_path / "step.npz").items():
+    found = map_arrays(tmp_path / "step.npz")
+    assert found.keys() == ARRAYS.keys()
+    for name, array in found.items():
         np.testing.assert_array_equal(array, ARRAYS[name])
 
 
