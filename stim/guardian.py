@@ -2,7 +2,7 @@
 
 No handler runs in a process that is killed. This other one waits for its standard input
 to end, and for its parent to change; if it was not dismissed, it stops the device. The
-program that it runs calls `wait_for_end`.
+program that it runs calls `wait_for_end`, and `stop_surely`.
 """
 
 import os
@@ -10,17 +10,19 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from circus_io.errors import DeviceError
 
-__all__ = ["Guardian", "wait_for_end"]
+__all__ = ["Guardian", "stop_surely", "wait_for_end"]
 
 DISMISSED = b"dismissed"
 READY = b"watching\n"
 JOIN_S = 5.0
 LOOK_S = 0.1  # how often the parent is looked for
+TRIES, PAUSE_S = 50, 0.1  # a driver may take a while to let go of a dead process
 IGNORED = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
@@ -90,6 +92,26 @@ def wait_for_end(parent: int) -> bool:
     while listener.is_alive() and os.getppid() == parent:
         listener.join(LOOK_S)
     return heard != DISMISSED
+
+
+def stop_surely(stop: Callable[[], None]) -> None:
+    """Stop a device, again and again until that works; say so if it never does.
+
+    Parameters
+    ----------
+    stop : callable
+        Raises `DeviceError` if it fails.
+    """
+    error = None
+    for _ in range(TRIES):
+        try:
+            stop()
+        except DeviceError as refused:
+            error = refused
+            time.sleep(PAUSE_S)
+        else:
+            return
+    sys.stderr.write(f"the device may still stimulate: {error}\n")
 
 
 def _listen(heard: bytearray) -> None:

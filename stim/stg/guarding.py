@@ -7,12 +7,12 @@
 
 import os
 import sys
-import time
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from circus_io.errors import DeviceError
-from stim.guardian import Guardian, wait_for_end
+from stim.guardian import Guardian, stop_surely, wait_for_end
 from stim.stg.opening import open_bus
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["check_reach", "guard", "main"]
 
 PROGRAM = "stim.stg.guarding"
-TRIES, PAUSE_S = 50, 0.1  # the driver may take a while to let go of a dead process
 
 
 def check_reach(bus: "Bus") -> str:
@@ -63,18 +62,8 @@ def main(bus: str, serial_number: str, parent: int) -> None:
         open_bus(bus)  # before it says that it watches: now somebody can hear of it
     except (DeviceError, ImportError) as error:
         sys.exit(f"no guard of {bus}: {error}")
-    if not wait_for_end(parent):
-        return
-    error = None
-    for _ in range(TRIES):
-        try:
-            _stop(bus, serial_number)
-        except DeviceError as refused:
-            error = refused
-            time.sleep(PAUSE_S)
-        else:
-            return
-    sys.stderr.write(f"the device may still stimulate: {error}\n")
+    if wait_for_end(parent):
+        stop_surely(partial(_stop, bus, serial_number))
 
 
 def _stop(bus: str, serial_number: str) -> None:

@@ -19,6 +19,7 @@ from circus_live.speaker import (
     Transmitter,
     Write,
 )
+from circus_live.speaker.guardian import Guardian
 from circus_live.speaker.messages import set_blanking
 from circus_live.speaker.sequences import setup_template
 from circus_live.speaker.words import Switch, decode
@@ -264,6 +265,29 @@ def test_a_guardian_that_does_not_start_is_noticed(server, monkeypatch):
     monkeypatch.setattr("circus_live.speaker.guardian.PROGRAM", "circus_live.nowhere")
     with pytest.raises(DeviceError, match="guarded=False"):
         stimulator(server, guarded=True).connect()
+
+
+def test_a_guardian_that_does_not_reach_the_server_says_so(capfd):
+    with MeameServer(http_port=0, data_port=0, test_port=0) as server:
+        port = server.http_port
+    with pytest.raises(DeviceError, match="does not start"):
+        Guardian("127.0.0.1", port)
+    assert "no guard: the MEAME server at 127.0.0.1:" in capfd.readouterr().err
+
+
+def test_a_guardian_tries_again(server, monkeypatch):
+    monkeypatch.setattr("circus_live.meame_server.dsp.ACKNOWLEDGE_S", 0.01)
+    guardian = Guardian("127.0.0.1", server.http_port)
+    server.faults.dsp = "deaf"
+    guardian._process.stdin.close()
+    deadline_s = time.monotonic() + 30
+    while len(server.dsp.calls) < 20:
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
+    server.faults.dsp = "live"
+    assert guardian._process.wait(30) == 0
+    guardian._process.stdout.close()
+    assert server.dsp.calls[-4:] == SAFE_STOP
 
 
 def test_no_server_is_said_so():
