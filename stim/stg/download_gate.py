@@ -6,14 +6,14 @@ from functools import partial
 from itertools import zip_longest
 from typing import Any
 
-from circus_io.errors import DeviceError, SafetyError, StimulatorStateError
+from circus_io.errors import DeviceError, StimulatorStateError
 from stim.program import Program
 from stim.running_charge import RunningCharge
 from stim.safety import CheckedProgram
 from stim.stg.gate import Gate, bits_of
 from stim.stg.history import History
 from stim.stg.limits import MODES, LimitSet
-from stim.stg.outflow import Downloaded, Interval
+from stim.stg.outflow import LAG_S, Downloaded, Interval
 from stim.stg.port import DeviceFacts
 
 __all__ = ["DownloadGate"]
@@ -48,6 +48,8 @@ class DownloadGate(Gate):
         # of what is stored: starts have no time
         self._once_us: dict[int, int] = {}
         self._running: dict[int, RunningCharge] = {}
+        # channels of which a step has failed: nobody knows what they would play
+        self._unknown: set[int] = set()
         self._is_clean = False
 
     @property
@@ -78,7 +80,9 @@ class DownloadGate(Gate):
         """Let a channel play nothing."""
         self._stop_those_of(channel)
         self._programs.pop(channel, None)
+        self._unknown.add(channel)
         self._port.clear_channel(channel)
+        self._unknown.discard(channel)
 
     def _channel_maps(self) -> Sequence[int]:
         return self._maps[0]
@@ -117,9 +121,12 @@ class DownloadGate(Gate):
         self._stop_those_of(channel)
         mode = self.modes[channel]
         self._port.set_mode(mode, channel)
+        self._programs.pop(channel, None)
+        self._unknown.add(channel)
         self._port.send_data(channel, *entries, mode)
         if syncout is not None:
             self._port.send_data(channel, *syncout, "syncout")
+        self._unknown.discard(channel)
         self._programs[channel] = checked
         program = checked.program
         on_ticks = int(program.ticks[program.counts != 0].sum())
@@ -144,7 +151,13 @@ class DownloadGate(Gate):
         for trigger in range(len(channel_maps)):
             self._check_trigger(trigger, self._programs, *maps)
         self._stop_those_mapped_anew(maps)
-        self._port.setup_trigger(*maps)
+        try:
+            self._port.setup_trigger(*maps)
+        except BaseException:  # it may have come to some of them
+            self._maps = [], [], []
+            with suppress(DeviceError):
+                self.send_stop()
+            raise
         self._maps = maps
 
     def _stop_those_mapped_anew(self, maps: tuple[list[int], ...]) -> None:
@@ -214,13 +227,16 @@ class DownloadGate(Gate):
         if self._stop_running(triggers):
             self.check_start(triggers)  # what it has left is known by now
         begin_s, is_sure = self._clock.now(), False
+        outflows: list[Downloaded] = []
         try:
+            for trigger in bits_of(triggers):  # now: a stop may come while it starts
+                outflows += self._note_start(trigger, begin_s)
             self._port.send_start(triggers)
             is_sure = True
         finally:  # one that failed may have started something
             started_s = self._clock.now()
-            for trigger in bits_of(triggers):
-                self._note_start(trigger, begin_s, started_s, is_sure=is_sure)
+            for outflow in outflows:
+                outflow.started(started_s, is_sure=is_sure)
         return begin_s
 
     def _stop_running(self, triggers: int) -> bool:
@@ -236,12 +252,10 @@ class DownloadGate(Gate):
             self.send_stop(running)
         return bool(running)
 
-    def _note_start(
-        self, trigger: int, begin_s: float, started_s: float, *, is_sure: bool
-    ) -> None:
+    def _note_start(self, trigger: int, begin_s: float) -> list[Downloaded]:
         repeats, channels = self._maps[2][trigger], self._played_by(trigger)
         played = {channel: self._programs[channel] for channel in channels}
-        period_us = _period_us(played)
+        period_us, outflows = _period_us(played), []
         for channel, checked in played.items():
             outflow = Downloaded(
                 self._running[channel],
@@ -250,10 +264,11 @@ class DownloadGate(Gate):
                 partial(self._charges_fc, checked.program),
             )
             outflow.begin(begin_s)
-            outflow.started(started_s, is_sure=is_sure)
+            outflows.append(outflow)
             self._history.charges[channel].begin(outflow, begin_s)
             self._history.downloaded_us[channel] += self._on_us(trigger, channel)
             self._history.begin(channel, begin_s, checked.program, period_us, repeats)
+        return outflows
 
     def _charges_fc(self, program: Program, low: float, high: float) -> Interval:
         limits = self.limits.of(program.scale.unit)
@@ -288,6 +303,7 @@ class DownloadGate(Gate):
         return [channel for channel in mapped if channel in self._programs]
 
     def _check_start(self, trigger: int) -> None:
+        self._check_known(trigger)
         channels = self._played_by(trigger)
         if not channels:
             raise StimulatorStateError(
@@ -298,18 +314,23 @@ class DownloadGate(Gate):
             if not self._once_us[channel]:
                 continue
             self._history.check_start(channel, limits)
-            before_us = self._history.downloaded_us[channel]
-            before_us += self._history.streamed_us[channel]
-            on_s = (before_us + self._on_us(trigger, channel)) / 1e6
-            if limits.max_on_time_s is not None and on_s > limits.max_on_time_s:
-                raise SafetyError(
-                    f"channel {channel}: output for {on_s:g} s is beyond the limit of "
-                    f"{limits.max_on_time_s:g} s"
-                )
+            on_us = self._on_us(trigger, channel)
+            self._history.check_time(channel, on_us, limits)
             program = self._programs[channel].program
             charges = self._running[channel].over(self._maps[2][trigger])
             more_fc = self._charges_fc(program, *charges)
             self._history.check_charge(channel, more_fc, limits)
+
+    def _check_known(self, trigger: int) -> None:
+        """Raise unless it is known what all channels of a trigger would play."""
+        maps = self._maps[0]
+        mapped = bits_of(maps[trigger]) if trigger < len(maps) else []
+        unknown = self._unknown.intersection(mapped)
+        if unknown:
+            raise StimulatorStateError(
+                f"channel {min(unknown)}: its download has failed, and it may hold a "
+                "part of it; download it again"
+            )
 
     def _on_us(self, trigger: int, channel: int) -> int:
         """Return how long something flows if a trigger plays to its end."""
@@ -326,17 +347,28 @@ class DownloadGate(Gate):
 
     def _hear_ends(self, triggers: int) -> None:
         """Ask the device where it is not known whether something still plays."""
-        if self._history.is_open(self._channels_of(triggers)):
+        channels = self._channels_of(triggers)
+        if not self._history.is_open(channels):
+            return
+        may_begin, states = self._history.may_begin(channels), self.states()
+        if may_begin and not any(states[t] == "running" for t in bits_of(triggers)):
+            self._clock.sleep(LAG_S)
             self.states()
 
     def wait(self, triggers: int, timeout_s: float, look_s: float) -> bool:
         """Wait until none of some triggers runs; return whether that is so."""
         end = self._clock.now() + timeout_s
-        while any(self.states()[trigger] == "running" for trigger in bits_of(triggers)):
+        while self._is_busy(triggers):
             if self._clock.now() >= end:
                 return False
             self._clock.sleep(look_s)
         return True
+
+    def _is_busy(self, triggers: int) -> bool:
+        """Return whether one of some triggers runs, or is about to."""
+        may_begin = self._history.may_begin(self._channels_of(triggers))
+        states = self.states()
+        return may_begin or any(states[t] == "running" for t in bits_of(triggers))
 
     @property
     def has_loops(self) -> bool:

@@ -89,12 +89,12 @@ class History:
     def end(self, channel: int, told_s: float, done_s: float) -> None:
         """Note that a channel was stopped, whatever it did; see `Outflow.end`."""
         outflow, played = self.charges[channel].last, self._played[channel]
+        now_s = self.clock.now()
         # a device that is gone has ended only what was not over
-        if outflow is not None and (
-            told_s > -math.inf or outflow.is_open(self.clock.now())
-        ):
+        if outflow is not None and (told_s > -math.inf or outflow.is_open(now_s)):
             outflow.end(told_s, done_s)
-        if played is not None:
+        # a stop that may have come before the start has perhaps not ended it
+        if played is not None and not (outflow and outflow.is_open(now_s)):
             played.end_s = min(played.end_s, done_s)
 
     def lose(self) -> None:
@@ -119,6 +119,21 @@ class History:
         """Raise `SafetyError` if what comes is too much on top of what is held."""
         held_fc = self.charges[channel].at(self.clock.now())
         check_charge(channel, held_fc, more_fc, limits)
+
+    def may_begin(self, channels: Iterable[int]) -> bool:
+        """Whether something was started that some channels may not play yet."""
+        now_s = self.clock.now()
+        started = [self.charges[channel].last for channel in channels]
+        return any(isinstance(o, Downloaded) and o.may_begin(now_s) for o in started)
+
+    def check_time(self, channel: int, more_us: float, limits: SafetyLimits) -> None:
+        """Raise `SafetyError` if something would flow for too long, all in all."""
+        on_us = self.downloaded_us[channel] + self.streamed_us[channel] + more_us
+        if limits.max_on_time_s is not None and on_us / 1e6 > limits.max_on_time_s:
+            raise SafetyError(
+                f"channel {channel}: output for {on_us / 1e6:g} s is beyond the limit "
+                f"of {limits.max_on_time_s:g} s"
+            )
 
     def pulse(self, channel: int) -> None:
         """Note that a channel may have begun a pulse just now."""

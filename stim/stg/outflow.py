@@ -109,9 +109,14 @@ class Downloaded(Outflow):
             return False
         return self._window_s(now_s, now_s)[0] < self._total_s
 
+    def may_begin(self, now_s: float) -> bool:
+        """Whether the device may not have begun yet, though it has answered."""
+        is_early = self._is_sure and now_s < self._started_s + LAG_S
+        return is_early and self._done_s == math.inf
+
     def hear_end(self, now_s: float) -> None:
         """Note that the device says that it does not play."""
-        if not self.is_open(now_s):
+        if not self.is_open(now_s) or self.may_begin(now_s):
             return
         # however long the start took, it cannot be over before this
         if self._is_sure and (now_s - self._begin_s) * (1 + DRIFT) >= self._total_s:

@@ -33,7 +33,7 @@ class StreamingGate(Gate):
     ring_frames : int
         Size of the ring of the host.
     doses : list of Dose
-        The account of each channel: of its charge in this stream, and of its time.
+        The account of each channel: of its charge in this stream.
     history : History
     """
 
@@ -142,11 +142,12 @@ class StreamingGate(Gate):
             self._widen()
         self._is_started, self._is_stopping = True, False
         begin_s, is_sure = self._clock.now(), False
-        for streamed, held in zip(self._streamed, self._history.charges, strict=True):
-            streamed.begin(begin_s)
-            if held.last is not streamed:
-                held.begin(streamed, begin_s)
+        both = zip(self._streamed, self._history.charges, strict=True)
         try:
+            for streamed, held in both:
+                streamed.begin(begin_s)
+                if held.last is not streamed:
+                    held.begin(streamed, begin_s)
             self._port.send_start(self.used_triggers)
             is_sure = True
         finally:  # one that failed may have started something
@@ -198,9 +199,10 @@ class StreamingGate(Gate):
         """
         if block.any():
             self._check_words(block)
-            for channel in np.flatnonzero(block.any(axis=1)):
+            for channel in np.flatnonzero(block.any(axis=1)).tolist():
+                self._check_time(channel, block[channel])
                 self.doses[channel].add(block[channel])
-                self._check_dose(int(channel), self.doses[channel])
+                self._check_dose(channel, self.doses[channel])
         for channel, words in enumerate(block):
             self._enqueue(channel, words)
 
@@ -212,6 +214,7 @@ class StreamingGate(Gate):
         block = np.zeros((self.facts.n_channels, words.size), np.int16)
         block[channel] = words
         self._check_words(block)
+        self._check_time(channel, words)
         limits = self.limits.of(MODES[self.modes[channel]])
         self._check_dose(channel, self.doses[channel].after(words))
         try:
@@ -232,16 +235,16 @@ class StreamingGate(Gate):
                 f"{self._most[channel]}; it was not sent"
             )
 
+    def _check_time(self, channel: int, words: np.ndarray) -> None:
+        limits = self.limits.of(MODES[self.modes[channel]])
+        self._history.check_time(channel, self._on_us(words), limits)
+
+    def _on_us(self, words: np.ndarray) -> float:
+        """Return for how long words put out something, µs."""
+        return np.count_nonzero(words) * 1e6 / self._rate_hz
+
     def _check_dose(self, channel: int, dose: Dose) -> None:
         limits = self.limits.of(MODES[self.modes[channel]])
-        streamed_us = dose.on_samples * 1e6 / self._rate_hz
-        self._history.streamed_us[channel] = streamed_us
-        on_s = (streamed_us + self._history.downloaded_us[channel]) / 1e6
-        if limits.max_on_time_s is not None and on_s > limits.max_on_time_s:
-            raise SafetyError(
-                f"channel {channel}: output for {on_s:g} s is beyond the limit of "
-                f"{limits.max_on_time_s:g} s"
-            )
         more = dose.lowest, dose.highest
         more_fc = self._passages[channel].charges_fc(*more, limits)
         check_charge(channel, self._held_fc[channel], more_fc, limits)
@@ -258,6 +261,7 @@ class StreamingGate(Gate):
 
     def _enqueue(self, channel: int, words: np.ndarray) -> None:
         self._streamed[channel].post(words)
+        self._history.streamed_us[channel] += self._on_us(words)
         self._hand_on(channel, words)
         self._streamed[channel].n_taken += words.size
 

@@ -444,6 +444,133 @@ def test_what_moves_between_looks_into_the_rings_was_not_put_out():
             device.clock.sleep(0.0007)
 
 
+def test_a_stop_between_a_start_and_its_note(monkeypatch):
+    """Of another thread, or of a handler of a signal; and it takes its time."""
+    device = SlowDevice(np.random.default_rng(17))
+    with stg_of(device) as stg:
+        stg.download(0, *PULSE, repeats=1000)
+        now, stops = device.clock.now, []
+
+        def stop_late():
+            time_s = now()
+            if device.trigger_states()[0] == "running" and not stops:
+                stops.append(time_s)
+                device.clock.sleep(0.0002)  # behind the first phase
+                stg.stop()
+                device.clock.sleep(0.0498)  # a while until anybody can note it
+            return time_s
+
+        monkeypatch.setattr(device.clock, "now", stop_late)
+        with pytest.raises(StimulatorStateError, match="stopped before"):
+            stg.start_stimulation([0])
+        assert stops
+        assert integral_fc(device) == PHASE_FC
+        assert_accounted(device, stg)
+        assert not stg._connection.is_open([0])
+        stg.discharged()
+
+
+def test_a_device_that_begins_a_while_after_it_has_answered():
+    """It says that it does not play, which is not the end of what it will play."""
+    device = SlowDevice(np.random.default_rng(18))
+    start = device.send_start
+
+    def begin_late(triggers):
+        end = device.clock.every(0.6 * LAG_S, lambda: (end(), start(triggers)))
+
+    device.send_start = begin_late
+    with stg_of(device) as stg:
+        stg.download(0, *PULSE)
+        for n in range(1, 4):
+            stg.start_stimulation([0])
+            assert stg.wait()
+            assert device.trace.changes(0)[1].size == 3 * n  # all of it
+            assert held_fc(stg) == (0, 0)
+            device.clock.sleep(0.001)
+        stg.download(0, [1, -1], [0.2, 0.2])
+        stg.start_stimulation([0])
+        device.clock.sleep(0.0005)  # longer than the program
+        assert stg.trigger_states()[0] != "running"
+        device.clock.sleep(0.6 * LAG_S - 0.0003)
+        stg.stop()
+        assert integral_fc(device) == PHASE_FC
+        assert_accounted(device, stg)
+        device.clock.sleep(0.001)
+        before = held_fc(stg)
+        for _ in range(3):  # again and again, as soon as it is over
+            stg.start_stimulation([0])
+            device.clock.sleep(0.6 * LAG_S + 0.0005)
+        assert stg.wait()
+        assert held_fc(stg) == before
+
+
+@pytest.mark.parametrize("step", ["channel", "syncout", "clear"])
+def test_a_download_that_failed_is_not_started_as_the_one_before(step, monkeypatch):
+    """Not by its own trigger, and not beside another channel."""
+    device = SlowDevice(np.random.default_rng(19))
+    with stg_of(device) as stg:
+        for channel in range(2):
+            stg.download(channel, [0.1, -0.1, 0], [0.2, 0.2, 19.6])
+        stg.map_triggers([[0, 1]], [1])
+        send = device.send_data
+
+        def fail_to_send(channel, amplitudes, durations, destination, *rest):
+            is_syncout = destination == "syncout"
+            if step == "channel" or not is_syncout:
+                send(channel, amplitudes, durations, destination, *rest)
+            if step == "channel" or is_syncout:
+                raise DeviceTimeoutError("no answer")
+
+        def fail_to_clear(channel):
+            raise DeviceTimeoutError("no answer")
+
+        with monkeypatch.context() as patch:
+            if step == "clear":
+                patch.setattr(device, "clear_channel", fail_to_clear)
+                with pytest.raises(DeviceTimeoutError):
+                    stg.set_mode(0, "voltage")
+            else:
+                patch.setattr(device, "send_data", fail_to_send)
+                with pytest.raises(DeviceTimeoutError):
+                    stg.download(0, *PULSE, syncout=True)
+        with pytest.raises(StimulatorStateError, match="channel 0: its download has"):
+            stg.start_stimulation([0])
+        device.clock.sleep(0.1)
+        assert device.trace.changes(0)[0].size == 0
+        stg.download(0, *PULSE)
+        stg.start_stimulation([0])
+        assert stg.wait()
+        assert device.trace.changes(0)[1].tolist() == [MA, -MA, 0]
+
+
+def test_triggers_that_may_be_mapped_anew_or_not(monkeypatch):
+    device = SlowDevice(np.random.default_rng(20))
+    with stg_of(device) as stg:
+        for channel in range(2):
+            stg.download(channel, *PULSE, repeats=100)
+        stg.start_stimulation([0])
+        device.clock.sleep(0.2002)
+        set_up = device.setup_download_trigger
+
+        def fail(*maps):
+            set_up(*maps)
+            raise DeviceTimeoutError("no answer")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(device, "setup_download_trigger", fail)
+            with pytest.raises(DeviceTimeoutError):
+                stg.map_triggers([[0], [1]], [100, 5])
+        assert stg.trigger_states()[0] != "running"
+        assert_accounted(device, stg)
+        with pytest.raises(StimulatorStateError, match="nothing to play"):
+            stg.start_stimulation([1])
+        stg.diagonalize_triggermap()
+        device.clock.sleep(0.001)
+        stg.start_stimulation([1])
+        assert stg.wait()
+        assert_accounted(device, stg, 1)
+
+
 def test_stops_and_starts_at_the_same_time():
     """A stop that was told before the start was answered may have come before it."""
     runs = Waveform([1000, -1000, 0], [200, 200, 600], "nA")

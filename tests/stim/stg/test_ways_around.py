@@ -174,11 +174,11 @@ def test_a_phase_without_an_end_is_not_posted(device, stg, streamer, n_parts):
 def test_one_channel_started_by_two_triggers(device, stg):
     stg.download(0, [1, -1], [0.2, 0.2])
     stg.start_stimulation([0])
-    stg.sleep(1)
+    stg.sleep(10)
     stg.map_triggers([[], [0]], [1, 1])
-    with pytest.raises(SafetyError, match=r"pulse was 1 ms ago.*wait 99 ms"):
+    with pytest.raises(SafetyError, match=r"pulse was 10 ms ago.*wait 90 ms"):
         stg.start_stimulation([1])
-    stg.sleep(99)
+    stg.sleep(90)
     stg.start_stimulation([1])
     stg.sleep(1)
     np.testing.assert_allclose(onsets_ms(device), [0, 100])
@@ -246,6 +246,36 @@ def test_time_of_output_counts_over_modes(device, bus):
         with pytest.raises(SafetyError, match=r"output for 0\.0012 s"):
             stg.start_streaming(0.3, 0.2)
     assert onsets_ms(device).size == 2
+
+
+def test_time_of_output_counts_over_currents_and_voltages(device, bus):
+    in_nA = limits_of(max_on_time_s=0.0025)
+    with STG4000(limits=[in_nA, replace(in_nA, unit="uV")], bus=bus) as stg:
+        for mode, quantity in [("current", "mA"), ("voltage", "mV"), ("current", "mA")]:
+            stg.set_mode(0, mode)
+            signal = {f"amplitudes_in_{quantity}": [1, -1, 0]}
+            stg.set_signal(0, durations_in_ms=[0.2, 0.2, 99.6], **signal)
+            stg.start_streaming(capacity_in_s=0.1, buffer_in_s=0.12)  # posts two
+            stg.stop()
+            stg.sleep(200)
+        stg.download(0, [1, -1], [0.2, 0.2])
+        with pytest.raises(SafetyError, match=r"output for 0\.0028 s"):
+            stg.start_stimulation([0])
+
+
+def test_samples_that_were_refused_are_no_time_of_output(bus):
+    words = np.repeat([2000, -2000], [10, 10]).tolist()
+    with STG4000(limits=limits_of(max_on_time_s=0.001), bus=bus) as stg:
+        with stg.streamer(5000) as streamer:
+            streamer.queue(words)
+            with pytest.raises(SafetyError, match="a pulse 400 µs after the one"):
+                streamer.queue(words)
+        stg.download(0, [1, -1], [0.2, 0.2])
+        stg.start_stimulation([0])
+        assert stg.wait()
+        stg.sleep(200)
+        with pytest.raises(SafetyError, match=r"output for 0\.0012 s"):
+            stg.start_stimulation([0])
 
 
 def test_another_device_with_the_same_number(device, bus, stg):
