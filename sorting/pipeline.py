@@ -44,7 +44,7 @@ STEPS: dict[str, Callable[[Context], dict]] = {
     "converting": converting.run,
 }
 
-STEP_VERSION = 8  # raise it when a step's results change: stored ones are then redone
+STEP_VERSION = 9  # raise it when a step's results change: stored ones are then redone
 
 StepProgress = Callable[[str, int, int], None]
 

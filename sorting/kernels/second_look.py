@@ -61,9 +61,11 @@ def find_hidden(
         is_settled = at == changed.size or changed[at] > frames[i] + width
         if is_settled or (a > 0 and abs(a - 1) * np.sqrt(lam) < ODD):
             continue
-        first, last = _around(bank, frames, i)
+        first, last = _around(frames, i, width)
         near = _near(bank, frames, templates, amplitudes, i, first, last)
         inverse = _inverse_of(bank, near, frames, templates, shifts)
+        # a unit may be silent for longer than its template lasts
+        first, last = _around(frames, i, width + refractory_frames)
         taken = _taken(refractory_frames, amplitudes, first, last)
         gain, k, frame = _best(
             correlation, bank, near, inverse, frames, templates, shifts, i, taken
@@ -84,13 +86,12 @@ def find_hidden(
 
 
 @njit(cache=True, nogil=True)
-def _around(bank, frames, i):
-    """First and last + 1 of the spikes within a template length of spike i."""
-    width = (bank.overlaps.shape[1] + 1) // 2
+def _around(frames, i, reach):
+    """First and last + 1 of the spikes nearer to spike i than some frames."""
     first, last = i, i + 1
-    while first > 0 and frames[i] - frames[first - 1] < width:
+    while first > 0 and frames[i] - frames[first - 1] < reach:
         first -= 1
-    while last < frames.size and frames[last] - frames[i] < width:
+    while last < frames.size and frames[last] - frames[i] < reach:
         last += 1
     return first, last
 

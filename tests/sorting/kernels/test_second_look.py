@@ -51,7 +51,7 @@ def gains(traces, templates, there) -> dict[tuple[int, int], float]:
     }
 
 
-def look(traces, templates, there, gone=(), changed=None):
+def look(traces, templates, there, gone=(), changed=None, refractory_frames=15):
     """Run the kernel on what is left of the traces."""
     rows = templates.transpose(0, 2, 1).reshape(-1, T)
     basis = np.linalg.svd(rows, full_matrices=False)[2][:4].astype(np.float32)
@@ -77,7 +77,7 @@ def look(traces, templates, there, gone=(), changed=None):
     found = find_hidden(
         residual,
         bank,
-        15,
+        refractory_frames,
         frames,
         units,
         np.zeros(len(known)),
@@ -139,6 +139,15 @@ def test_what_was_taken_back_is_not_tried_there_again(templates):
     traces = make_traces(templates, [(AT, 1, 1)])
     found = look(traces, templates, [], gone=[(AT, 1)])
     assert all(unit != 1 or abs(frame - AT) > 3 for frame, unit in found)
+
+
+@pytest.mark.parametrize("lag", [-(T + 4), T + 4])
+def test_a_unit_is_silent_for_longer_than_its_template(templates, lag):
+    traces = make_traces(templates, [(AT, 1, 1), (AT + lag, 1, 1)])
+    there, gone = [(AT + lag, 1)], [(AT, 2)]
+    assert look(traces, templates, there, gone, [AT]) == [(AT, 1)]
+    found = look(traces, templates, there, gone, [AT], refractory_frames=T + 9)
+    assert 1 not in [unit for _, unit in found]
 
 
 def test_spikes_far_from_any_change_are_passed_by(templates):
