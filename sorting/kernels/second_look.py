@@ -54,6 +54,7 @@ def find_hidden(
         Their amplitudes are still to be fitted, together with those of the others.
     """
     width = (bank.overlaps.shape[1] + 1) // 2
+    is_gone, is_there = amplitudes <= 0, amplitudes > 0
     found = [(0, 0, 0.0) for _ in range(0)]
     for i in range(frames.size):
         a, lam = amplitudes[i], bank.lams[templates[i]]
@@ -66,11 +67,13 @@ def find_hidden(
         inverse = _inverse_of(bank, near, frames, templates, shifts)
         # a unit may be silent for longer than its template lasts
         first, last = _around(frames, i, width + refractory_frames)
-        taken = _taken(refractory_frames, amplitudes, first, last)
         gain, k, frame = _best(
-            correlation, bank, near, inverse, frames, templates, shifts, i, taken
+            correlation, bank, near, inverse, frames, templates, shifts, i, is_gone
         )
-        if gain <= 0:
+        # what looks most like one more spike of a unit that fires there is none
+        if gain <= 0 or _is_near(
+            frames, templates, is_there, first, last, k, frame, refractory_frames
+        ):
             continue
         gain, shift = _exact_gain(
             correlation, bank, near, inverse, frames, templates, shifts, k, frame
@@ -124,12 +127,13 @@ def _inverse_of(bank, near, frames, templates, shifts):
 
 
 @njit(cache=True, nogil=True)
-def _best(correlation, bank, near, inverse, frames, templates, shifts, i, taken):
+def _best(correlation, bank, near, inverse, frames, templates, shifts, i, is_gone):
     """Find the best gain above a floor, and its template and frame; 0 for none.
 
     Overlaps are taken at whole frames: that is near enough to choose by.
     """
     width = (bank.overlaps.shape[1] + 1) // 2
+    first, last = _around(frames, i, width)
     start = max(1, frames[i] - int(REACH * width))
     stop = min(correlation.shape[1] - 1, frames[i] + int(REACH * width) + 1)
     best, template, at = 0.0, 0, 0
@@ -151,7 +155,9 @@ def _best(correlation, bank, near, inverse, frames, templates, shifts, i, taken)
                 )
             gain = _gain(bank, k, correlation[k, frame], overlaps, inverse)
             is_better = gain > MARGIN * floor and gain > best
-            if is_better and not _is_taken(taken, frames, templates, k, frame):
+            if is_better and not _is_near(
+                frames, templates, is_gone, first, last, k, frame, SAME_PLACE
+            ):
                 best, template, at = gain, k, frame
     return best, template, at
 
@@ -185,19 +191,9 @@ def _exact_gain(correlation, bank, near, inverse, frames, templates, shifts, k, 
 
 
 @njit(cache=True, nogil=True)
-def _taken(refractory_frames, amplitudes, first, last):
-    """List some spikes, and how far around each its unit is not tried."""
-    limits = np.empty((last - first, 2), np.int64)
+def _is_near(frames, templates, is_one, first, last, k, frame, limit):
+    """Tell whether a spike of the unit, of those that are one, lies within a limit."""
     for j in range(first, last):
-        limits[j - first, 0] = j
-        limits[j - first, 1] = refractory_frames if amplitudes[j] > 0 else SAME_PLACE
-    return limits
-
-
-@njit(cache=True, nogil=True)
-def _is_taken(taken, frames, templates, k, frame):
-    """Tell whether the unit fires there already, or was tried there."""
-    for j, limit in taken:
-        if templates[j] == k and abs(frames[j] - frame) <= limit:
+        if is_one[j] and templates[j] == k and abs(frames[j] - frame) <= limit:
             return True
     return False

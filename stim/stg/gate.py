@@ -32,6 +32,11 @@ class Gate(ABC):
     limits : LimitSet
     history : History
         Gets every stop.
+
+    Attributes
+    ----------
+    n_stops : int
+        How many were asked for: who starts can see that one came meanwhile.
     """
 
     def __init__(
@@ -39,7 +44,7 @@ class Gate(ABC):
     ) -> None:
         self._port, self._history, self._clock = port, history, history.clock
         self.facts, self.limits = facts, limits
-        self.is_open = True
+        self.is_open, self.n_stops = True, 0
         self.modes = ["current"] * facts.n_channels
         self.all_triggers = (1 << facts.n_triggers) - 1
 
@@ -50,6 +55,7 @@ class Gate(ABC):
 
     def send_stop(self, triggers: int | None = None) -> None:
         """Stop the triggers of a bitmap, or all; from any thread, at any time."""
+        self.n_stops += 1
         if not self.is_open:
             return
         told_s, done_s = self._clock.now(), math.inf

@@ -81,9 +81,20 @@ class Streamer:
         self._open_gate.set_up(MAX_RATE_HZ, self._capacity, self._callback_percent)
 
     def start(self) -> None:
-        """Let samples move, and start all triggers."""
-        self._open_gate.start_loop()
-        self._open_gate.start()
+        """Let samples move, and start all triggers.
+
+        Raises
+        ------
+        StimulatorStateError
+            Another thread has stopped meanwhile.
+        """
+        gate, n_stops = self._open_gate, self._open_gate.n_stops
+        gate.start_loop()
+        _check_stopped(gate, n_stops)
+        gate.start()
+        if gate.n_stops != n_stops:
+            gate.send_stop()
+        _check_stopped(gate, n_stops)
 
     def stop(self) -> None:
         """Stop all triggers at once."""
@@ -123,6 +134,12 @@ class Streamer:
         gate.admit(channel, self._limits.check(channel, program))
         gate.post_one(channel, words.astype(np.int16))
         return int(words.size)
+
+
+def _check_stopped(gate: StreamingGate, n_stops: int) -> None:
+    """Raise if somebody has stopped what is about to be started."""
+    if gate.n_stops != n_stops:
+        raise StimulatorStateError("stopped before it had started")
 
 
 def queue(device: Streamer, signal: Sequence[int], chan: int = 0) -> int:

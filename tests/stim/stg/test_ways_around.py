@@ -25,6 +25,7 @@ from stim.stg.guarding import check_reach
 from stim.stg.limits import scale_of
 from stim.stg.statistics import State
 from stim.stg.stimulator import StgStimulator
+from stim.stg.streaming_gate import StreamingGate
 from stim.waveform import Waveform
 
 RINGS = {"capacity_in_s": 0.1, "buffer_in_s": 0.05}
@@ -312,6 +313,24 @@ def test_a_stop_while_the_stream_is_opened(device, bus, stg, monkeypatch):
         stg.start_streaming(**RINGS)
     stg.sleep(300)
     assert onsets_ms(device).size == 0
+
+
+@pytest.mark.parametrize("call", ["start_loop", "start"])
+def test_a_stop_while_a_streamer_starts(device, stg, monkeypatch, call):
+    before = getattr(StreamingGate, call)
+
+    def stop_first(gate):
+        stg.stop()
+        return before(gate)
+
+    monkeypatch.setattr(StreamingGate, call, stop_first)
+    with stg.streamer(5000) as streamer:
+        streamer.set_capacity(5000)
+        streamer.queue(np.repeat([2000, -2000], [10, 10]).tolist())
+        with pytest.raises(StimulatorStateError, match="stopped before"):
+            streamer.start()
+        device.clock.sleep(0.3)
+        assert device.trigger_states()[0] != "running"
 
 
 def fail_to_stop(device, monkeypatch, n_failures):
