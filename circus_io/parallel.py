@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import stat
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -53,6 +54,7 @@ ADVICE = (
 MESSAGE_BYTES = 2**28  # far below the 2 GiB where MPI's int counts end
 SHORTEST_NAP_S, LONGEST_NAP_S = 5e-5, 2e-3  # of a rank that waits for others
 FIRST_WORD_S = 0.5  # head start of rank 0 in reporting an error that all ranks meet
+LAST_WORD_S = 10.0  # at most, for the launcher to read it
 
 
 @cache
@@ -355,6 +357,7 @@ def abort_on_error(
         if comm.rank > 0:
             time.sleep(FIRST_WORD_S)
         (report or _report_line)(error)
+        _wait_until_read()
         _silence_stderr()
         comm.Abort(_exit_status(error))
 
@@ -370,9 +373,34 @@ def _exit_status(error: BaseException) -> int:
     return 130 if isinstance(error, KeyboardInterrupt) else 1
 
 
-def _silence_stderr() -> None:
-    """Send what follows on the standard error nowhere: MPI's own notice of an abort."""
+def _wait_until_read() -> None:
+    """Wait until the launcher has taken what this rank wrote from its pipes.
+
+    MPICH's launcher ends at once when it hears of an abort, also where that reached it
+    before the output did: what it has not read is lost.
+    """
     sys.stdout.flush()
     sys.stderr.flush()
+    deadline_s = time.monotonic() + LAST_WORD_S
+    while any(map(_holds_bytes, (1, 2))) and time.monotonic() < deadline_s:
+        time.sleep(LONGEST_NAP_S)
+
+
+def _holds_bytes(descriptor: int) -> bool:
+    """Tell whether a pipe holds what nobody has read; False of all else."""
+    try:
+        import fcntl
+        import termios
+
+        if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+            return False  # of a terminal, the call would count what was typed
+        count = fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4))
+    except (ImportError, OSError):  # Windows, which has no such call; a closed output
+        return False
+    return int.from_bytes(count, sys.byteorder) > 0
+
+
+def _silence_stderr() -> None:
+    """Send what follows on the standard error nowhere: MPI's own notice of an abort."""
     with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 -- a device, not a path
         os.dup2(nowhere.fileno(), 2)

@@ -1,6 +1,8 @@
 import os
+import select
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -127,6 +129,39 @@ def test_errors_pass_through_one_rank():
         parallel.abort_on_error(SerialComm()),
     ):
         raise StepError("no peaks")
+
+
+ABORT = """
+import sys
+from circus_io.parallel import abort_on_error
+
+class World:
+    rank, size = 0, 2
+
+    def Abort(self, status):
+        open("aborted", "w").close()
+        sys.exit(status)
+
+with abort_on_error(World()):
+    raise ValueError("heard late")
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes there do not tell their bytes")
+def test_a_rank_ends_the_job_only_when_its_error_has_been_read(tmp_path):
+    """A launcher that hears of the end first drops what it has not read."""
+    with subprocess.Popen(
+        [sys.executable, "-c", ABORT],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    ) as rank:
+        select.select([rank.stderr], [], [], 60)
+        time.sleep(0.3)  # in which a rank that does not wait would end the job
+        assert not (tmp_path / "aborted").exists()
+        assert rank.stderr.read() == b"error: heard late\n"
+    assert rank.returncode == 1
+    assert (tmp_path / "aborted").exists()
 
 
 def test_world_of_the_expected_size_passes():
