@@ -12,6 +12,7 @@ import numpy as np
 import psutil
 import pytest
 
+from tests.rank_processes import ranks_of
 from tests.waiting import wait_until
 
 CIRCUS = [sys.executable, "-m", "circus_cli"]
@@ -227,22 +228,6 @@ def test_step_that_fails_on_one_rank_ends_all_with_status_4(folder, mpi_run):
         "--debug shows where"
     ]
     assert "MPI_Abort" not in done.stderr
-
-
-def ranks_of(process):
-    """Return the processes of a running job that are MPI ranks."""
-    children = psutil.Process(process.pid).children(recursive=True)
-    found = []
-    for child in children:
-        try:
-            if (
-                "PMI_RANK" in child.environ()
-                or "OMPI_COMM_WORLD_RANK" in child.environ()
-            ):
-                found.append(child)
-        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
-            continue
-    return found
 
 
 @pytest.fixture

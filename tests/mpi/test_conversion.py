@@ -11,8 +11,9 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-import psutil
 import pytest
+
+from tests.rank_processes import ranks_of
 
 CIRCUS = [sys.executable, "-m", "circus_cli"]
 N_FRAMES, N_CHANNELS = 400_001, 8  # four blocks
@@ -207,20 +208,6 @@ def test_what_is_killed_leaves_no_file_and_the_next_one_cleans_up(
     assert circus("convert", "rec.raw", "out.npy").returncode == 0
     assert left(folder) == ["out.npy", "out.npy.conversion.json"]
     assert np.array_equal(np.load("out.npy"), counts)
-
-
-def ranks_of(process):
-    """Return the processes of the ranks, in the order in which they were started."""
-    children = psutil.Process(process.pid).children(recursive=True)
-    return [child for child in children if is_rank(child)]
-
-
-def is_rank(process):
-    """Tell ranks from what mpiexec starts beside them, some of which ends at once."""
-    try:
-        return "PMI_RANK" in process.environ()
-    except psutil.NoSuchProcess:
-        return False
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")

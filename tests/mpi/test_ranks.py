@@ -8,7 +8,11 @@ import sys
 import time
 
 import numpy as np
+import psutil
 import pytest
+
+from circus_cli.launch import rank_command
+from tests.rank_processes import ranks_of
 
 SIZES = [1, 2, 3, 4]
 
@@ -167,6 +171,30 @@ def test_a_rank_that_is_killed_ends_the_job(mpi_run, rank):
     done = mpi_run(3, "-c", DIE, rank, timeout=60)
     assert done.returncode == signal.SIGKILL
     assert time.monotonic() - started_s < 30
+
+
+PARENTS = """
+import os, subprocess, sys, time
+from circus_io.parallel import get_comm
+comm = get_comm()
+child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+say(os.getpid(), child.pid)
+sys.stdout.flush()
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the environment of others is not shown")
+def test_what_ranks_start_is_no_rank(require):
+    """Else a test that means to kill a rank may kill what nobody misses."""
+    require("mpi4py", extra="mpi")
+    command = [*rank_command(2), sys.executable, "-c", SAY + PARENTS]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as job:
+        lines = [job.stdout.readline().split() for _ in range(2)]
+        ranks, children = zip(*(map(int, line) for line in lines), strict=True)
+        assert all(map(psutil.pid_exists, children))
+        assert sorted(rank.pid for rank in ranks_of(job)) == sorted(ranks)
+        job.terminate()
 
 
 def test_one_thread_per_rank(mpi_run):
