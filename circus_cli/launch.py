@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -190,14 +190,13 @@ def run_ranks(
     program = [sys.executable, "-m", "circus_cli", *arguments]
     command = [*rank_command(n_ranks, hostfile), *program]
     interrupted = threading.Event()
-    process = _start(command, rank_environment(), subprocess.PIPE)
-    relays = [
-        threading.Thread(target=_relay, args=(*pipe, interrupted), daemon=True)
-        for pipe in ((process.stdout, sys.stdout), (process.stderr, sys.stderr))
-    ]
-    for relay in relays:
-        relay.start()
-    with _forwarded_signals(process, interrupted):
+    with _started(command, rank_environment(), interrupted, subprocess.PIPE) as process:
+        relays = [
+            threading.Thread(target=_relay, args=(*pipe, interrupted), daemon=True)
+            for pipe in ((process.stdout, sys.stdout), (process.stderr, sys.stderr))
+        ]
+        for relay in relays:
+            relay.start()
         status = process.wait()
     for relay in relays:
         relay.join(LAST_WORDS_S)
@@ -222,25 +221,8 @@ def run_child(command: Sequence[str], environment: dict[str, str] | None = None)
 
     The status of a command that a signal ended is 128 + its number, as in a shell.
     """
-    process = _start(command, environment)
-    with _forwarded_signals(process, threading.Event()):
+    with _started(command, environment, threading.Event()) as process:
         return _as_in_a_shell(process.wait())
-
-
-def _start(
-    command: Sequence[str],
-    environment: dict[str, str] | None,
-    output: int | None = None,
-) -> subprocess.Popen:
-    # A session of its own: Ctrl-C at a terminal then reaches it once, from here.
-    return subprocess.Popen(
-        command,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=output,
-        start_new_session=True,
-    )
 
 
 def _as_in_a_shell(status: int) -> int:
@@ -248,28 +230,61 @@ def _as_in_a_shell(status: int) -> int:
 
 
 @contextmanager
-def _forwarded_signals(
-    process: subprocess.Popen, interrupted: threading.Event
-) -> Iterator[None]:
-    """Pass signals on to `process`, in the main thread, where Python handles them.
+def _started(
+    command: Sequence[str],
+    environment: dict[str, str] | None,
+    interrupted: threading.Event,
+    output: int | None = None,
+) -> Iterator[subprocess.Popen]:
+    """Start a process that gets the signals sent to this one, those meanwhile too.
 
     `interrupted` is set before an interrupt is passed on.
     """
+    process: subprocess.Popen | None = None
+    early: list[int] = []
 
     def forward(number: int, frame: object) -> None:
         if number == signal.SIGINT:
             interrupted.set()
-        process.send_signal(signal.SIGTERM if os.name == "nt" else number)
+        if process is None:
+            early.append(number)
+        else:
+            process.send_signal(signal.SIGTERM if os.name == "nt" else number)
 
+    with _signals_handled(forward):
+        # A session of its own: Ctrl-C at a terminal then reaches it once, from here.
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+        for number in early:
+            forward(number, None)
+        yield process
+
+
+@contextmanager
+def _signals_handled(handler: Callable[[int, object], None]) -> Iterator[None]:
+    """Have signals handled, in the main thread, where Python handles them.
+
+    Those that are ignored, as by nohup, stay so.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    names = [name for name in FORWARDED_SIGNALS if hasattr(signal, name)]
-    former = {getattr(signal, name): None for name in names}
-    for number in former:
-        former[number] = signal.signal(number, forward)
+    numbers = [
+        getattr(signal, name) for name in FORWARDED_SIGNALS if hasattr(signal, name)
+    ]
+    former = {
+        number: signal.signal(number, handler)
+        for number in numbers
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
     try:
         yield
     finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
+        for number, handler_before in former.items():
+            signal.signal(number, handler_before)

@@ -2,7 +2,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -139,23 +139,60 @@ def test_choices_of_the_user_about_open_mpi_stay(monkeypatch):
     assert launch.rank_environment()[name] == "core"
 
 
+RUN_CHILD = """
+import os, signal, subprocess, sys
+from circus_cli import launch
+
+class SlowToStart(subprocess.Popen):
+    def __init__(self, *arguments, **keywords):
+        super().__init__(*arguments, **keywords)
+        {meanwhile}
+
+signal.signal(signal.SIGHUP, signal.{hang_up})
+subprocess.Popen = SlowToStart
+sys.exit(launch.run_child({command!r}))
+"""
+READY = "import time; print('ready', flush=True); time.sleep(60)"
+
+
+@contextmanager
+def running_child(command, meanwhile="pass", hang_up="SIG_DFL"):
+    """Run a child; `meanwhile` is done when it is started, and nobody knows it yet."""
+    code = RUN_CHILD.format(command=command, meanwhile=meanwhile, hang_up=hang_up)
+    outputs = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", code], **outputs) as process:
+        yield process
+
+
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
 def test_signals_reach_the_child_and_its_status_comes_back(number):
-    child = "import time; print('ready', flush=True); time.sleep(60)"
-    code = (
-        "import sys; from circus_cli.launch import run_child; "
-        f"sys.exit(run_child([sys.executable, '-c', {child!r}]))"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    )
-    assert process.stdout.readline() == b"ready\n"
-    time.sleep(0.2)  # for the parent to install its handlers
-    process.send_signal(number)
-    # Python turns SIGINT into an exception, and then ends by that signal itself
-    assert process.wait(timeout=30) == 128 + number
-    process.stdout.close()
+    with running_child([sys.executable, "-c", READY]) as process:
+        assert process.stdout.readline() == b"ready\n"
+        process.send_signal(number)
+        # Python turns SIGINT into an exception, and then ends by that signal itself
+        assert process.wait(timeout=60) == 128 + number
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_during_the_start_leaves_no_child(number):
+    meanwhile = f"os.kill(os.getpid(), {int(number)})"
+    # no Python, which makes an exit status of an interrupt that comes while it starts
+    with running_child(["sleep", "60"], meanwhile) as process:
+        assert process.wait(timeout=50) == 128 + number
+        assert process.stdout.read() == b""  # a child would hold it for a minute
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_a_signal_that_is_ignored_stays_so():
+    """As of a run under nohup whose terminal closes."""
+    child = "import signal, sys; sys.exit(signal.getsignal(signal.SIGHUP).name)"
+    meanwhile = "os.kill(os.getpid(), signal.SIGHUP)"
+    command = [sys.executable, "-c", child]
+    with running_child(command, meanwhile, hang_up="SIG_IGN") as process:
+        assert process.wait(timeout=60) == 1
+        assert process.stderr.read() == b"SIG_IGN\n"
 
 
 @pytest.mark.parametrize("status", [0, 3, 4])
