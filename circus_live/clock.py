@@ -32,6 +32,7 @@ CRYSTAL_ERROR = 1e-4
 N_TRIMS, TRIM_SD = 3, 4.0
 SD_PER_MAD = 1.4826  # of a normal distribution
 RESOLUTION_S = 1e-6
+LATE_S = 0.02  # of one arrival, while nothing else says how late it may have been
 
 
 @dataclass(frozen=True)
@@ -93,14 +94,15 @@ class SampleClock:
     -----
     Ordinary least squares on the least delayed arrival of each second; seconds of which
     all arrivals were late are trimmed. In the first seconds the rate is taken as
-    given, known to 100 ppm.
+    given, known to 100 ppm, and the time to how far arrivals were apart in their
+    delays; the fewer there are, the less that says: of one, 20 ms.
     """
 
     def __init__(self, sampling_rate: float, most_s: int = MOST_BINS) -> None:
         self.sampling_rate = float(sampling_rate)
         # index and host time (ns) of the least delayed arrival of each second
         self._bins: deque[tuple[int, int]] = deque(maxlen=most_s)
-        self._bin = -1
+        self._bin, self._n_noted = -1, 0
         self._least = self._most = math.inf
         self._fit: ClockFit | None = None
 
@@ -122,12 +124,13 @@ class SampleClock:
             self._least = late
             self._bins[-1] = (t_stop, host_time_ns)
         self._most = max(self._most, late)
+        self._n_noted += 1
         self._fit = None
 
     def reset(self) -> None:
         """Forget everything: sample indices mean something else from now on."""
         self._bins.clear()
-        self._bin = -1
+        self._bin, self._n_noted = -1, 0
 
     @property
     def is_known(self) -> bool:
@@ -155,7 +158,8 @@ class SampleClock:
         """Return a line of the rate that the device is said to have."""
         late = points[:, 1] - points[:, 0] * (1e9 / self.sampling_rate)
         index, host_ns = points[np.argmin(late)].tolist()
-        spread_s = max((self._most - late.min()) * 1e-9, RESOLUTION_S)
+        seen_s = (self._most - late.min()) * 1e-9
+        spread_s = max(seen_s, LATE_S / self._n_noted, RESOLUTION_S)
         return ClockFit(
             float(index),
             host_ns * 1e-9,

@@ -36,7 +36,7 @@ class Recorder(Service):
 
     Messages whose value is an `Event`, or a list of them, become the event stream of
     the file: let it come ``after=["source", "loop"]``. Times of this machine are turned
-    into frames by the blocks that came until then (`SampleClock`).
+    into frames by the blocks that came until then, at least one (`SampleClock`).
 
     Parameters
     ----------
@@ -86,6 +86,7 @@ class Recorder(Service):
         self.compress, self.comment = compress, comment
         self._writer: JournaledWriter | None = None
         self._clock: SampleClock | None = None
+        self._early: list[Event] = []  # at times of this machine, before any block
         self._number = 0
 
     def output_info(self, info: SourceInfo) -> SourceInfo:
@@ -123,6 +124,7 @@ class Recorder(Service):
             self._mark(block)
             return
         self._clock.note_block(block)
+        self._write_early()
         traces, t_start = self._as_counts(block.traces), block.sample_index
         while len(traces):
             left = self._most_frames - self._writer.n_frames
@@ -136,6 +138,7 @@ class Recorder(Service):
     def close(self) -> None:
         """Close the file; it then opens in every program."""
         if self._writer is not None:
+            self._write_early()
             writer, self._writer = self._writer, None
             self._syncer.close()
             with writer:
@@ -152,13 +155,23 @@ class Recorder(Service):
                     f"{message.origin} sends a {type(event).__name__}; only blocks and "
                     "events (circus_live.Event) are recorded"
                 )
-            self._writer.mark(event.label, self._frame_of(event), event.duration_us)
+            if event.sample_index is None and not self._clock.is_known:
+                self._early.append(event)  # what sent it may be ahead of the source
+            else:
+                self._write_event(event)
+
+    def _write_early(self) -> None:
+        while self._early:
+            self._write_event(self._early.pop(0))
+
+    def _write_event(self, event: Event) -> None:
+        self._writer.mark(event.label, self._frame_of(event), event.duration_us)
 
     def _frame_of(self, event: Event) -> float:
         if event.sample_index is not None:
             return event.sample_index
         if not self._clock.is_known:
-            return 0.0  # before the first block
+            return 0.0  # no block has ever come
         return max(self._clock.fit.to_sample(event.host_time_ns * 1e-9), 0.0)
 
     def _as_counts(self, traces: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from circus_io import ChunkError, FormatError, NotWritableError, open_recording
 from circus_io.files.mcs_hdf5 import MCSHDF5Writer, recover
+from circus_io.files.mcs_hdf5.skeleton import make_datasets
 
 GAIN = np.array([0.059605, -0.38147, 125.0, 1 / 3, 5.9604644775390625e-08 * 1e6])
 LABELS = ["A1", "B2", "47", "Ref", "E60"]
@@ -58,6 +59,22 @@ def test_the_reader_of_the_vendor_reads_what_was_written(tmp_path, mcs_vendor):
         assert str(unit) == "volt"
         times_us, _ = stream.get_channel_sample_timestamps(channel)
         assert np.array_equal(times_us, np.arange(5000) * 50)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="open files keep their names there")
+def test_a_file_that_is_seen_can_be_read(tmp_path, monkeypatch):
+    """Nobody finds it half made: a reader would take it for another format."""
+    path, seen = tmp_path / "a.h5", []
+
+    def make(*arguments):
+        seen.append(path.exists())
+        return make_datasets(*arguments)
+
+    monkeypatch.setattr("circus_io.files.mcs_hdf5.writer.make_datasets", make)
+    with MCSHDF5Writer(path, 20000, LABELS, GAIN):
+        assert open_recording(path).shape == (0, 5)
+    assert seen == [False]
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_the_vendor_reads_names_and_dates(tmp_path, require):

@@ -84,7 +84,11 @@ def test_the_first_seconds_say_how_little_they_know():
     with pytest.raises(LiveError, match="no block has come"):
         _ = clock.fit
     clock.note(100, 1_000_000_000)
+    assert clock.fit.uncertainty_s(100) == pytest.approx(0.02)  # it may have been late
     clock.note(200, 1_007_000_000)  # 2 ms late
+    assert clock.fit.uncertainty_s(100) == pytest.approx(0.01)
+    for number in range(3, 21):
+        clock.note(100 * number, 995_000_000 + number * 5_000_000)
     fit = clock.fit
     assert fit.rate_hz == RATE
     assert fit.to_host_s(100) == 1.0

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from circus_io.errors import FormatError
-from circus_live import Flow, Message, Service
+from circus_live import Block, Flow, Message, Service, SourceInfo
 from circus_live.clock_notes import ClockNotes
 from circus_live.sources.synthetic import SyntheticSource
 from stim.event_log import EventLog, read_events
@@ -33,6 +33,19 @@ class Probe(Service):
             log.write("probe", begin_s=self.begin_s)
 
 
+def log_stimulus(log, host_s):
+    log.write("start", host_s=host_s, mode="streaming", device_sample=0)
+    log.write(
+        "signal",
+        device_sample=0,
+        label=1,
+        period_samples=50_000,
+        onset_samples=[0],
+        length_samples=10,
+    )
+    log.write("stop", device_sample=1)
+
+
 def test_frames_are_found_by_the_time_of_the_machine(tmp_path):
     source = SyntheticSource(n_channels=4, sampling_rate=RATE_HZ, duration_s=4.0)
     flow = Flow(source)
@@ -48,16 +61,7 @@ def test_frames_are_found_by_the_time_of_the_machine(tmp_path):
                 break
             time.sleep(0.02)
         now_s = time.monotonic()
-        log.write("start", host_s=now_s, mode="streaming", device_sample=0)
-        log.write(
-            "signal",
-            device_sample=0,
-            label=1,
-            period_samples=50_000,
-            onset_samples=[0],
-            length_samples=10,
-        )
-        log.write("stop", device_sample=1)
+        log_stimulus(log, now_s)
         flow.wait()
     events = read_events(tmp_path / "log.jsonl")
     times = find_stimuli(events, RATE_HZ)
@@ -66,6 +70,23 @@ def test_frames_are_found_by_the_time_of_the_machine(tmp_path):
     expected = (now_s - begin_s) * RATE_HZ
     assert abs(times.frames[0] - expected) / RATE_HZ <= times.uncertainty_s + 0.002
     assert "host" in times.source
+
+
+def test_a_first_block_that_was_late_is_not_believed(tmp_path):
+    """As on a busy machine: alone, it says nothing of its own delay."""
+    notes, begin_ns = ClockNotes(tmp_path / "log.jsonl"), 7_000_000_000
+    notes.open(SourceInfo("late", RATE_HZ, n_channels=1, dtype="i2", block_frames=20))
+    for number in range(4000):
+        late_us = 6000 if number == 0 else number * 7 % 100
+        seen_ns = begin_ns + (number + 1) * 1_000_000 + late_us * 1000
+        notes.process(Block(number * 20, np.zeros((20, 1), "i2"), seen_ns))
+    notes.close()
+    with EventLog(tmp_path / "log.jsonl") as log:
+        log.write("open", rate_hz=50_000)
+        log_stimulus(log, begin_ns * 1e-9 + 1.25)
+    times = find_stimuli(read_events(tmp_path / "log.jsonl"), RATE_HZ)
+    error_s = abs(times.frames[0] / RATE_HZ - 1.25)
+    assert error_s <= times.uncertainty_s < 0.01
 
 
 def test_messages_have_no_frames(tmp_path):

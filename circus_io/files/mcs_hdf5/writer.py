@@ -95,8 +95,8 @@ class MCSHDF5Writer:
             raise NotWritableError(
                 f"there is a file {self.path.name} already; choose another name"
             )
-        with self._named_failures():
-            self._file = h5py.File(self.path, "w", libver=("v110", "v110"))
+        with self._named_failures(), _named_when_whole(self.path) as path:
+            self._file = h5py.File(path, "w", libver=("v110", "v110"))
             make_groups(self._file, date or datetime.now(UTC), details)
             self._data, self._table = make_datasets(
                 self._file[STREAM], info, n_columns, compress
@@ -314,3 +314,18 @@ class MCSHDF5Writer:
             yield
         except (OSError, RuntimeError) as error:
             raise NotWritableError(f"cannot write {self.path.name}: {error}") from error
+
+
+@contextmanager
+def _named_when_whole(path: Path) -> Iterator[Path]:
+    """Give another name for a file while it is made: who sees its own may read it."""
+    # Windows renames no file that is open; what is there, say a link, stays what it is
+    if os.name == "nt" or path.exists() or path.is_symlink():
+        yield path
+        return
+    made = path.with_name(f".{path.name}.new")
+    try:
+        yield made
+        made.replace(path)
+    finally:
+        made.unlink(missing_ok=True)
