@@ -191,9 +191,11 @@ def test_verdicts_are_shown_of_a_flow_that_fails(tmp_path):
             _, err = process.communicate(timeout=60)
     assert process.returncode == 4
     assert "last_sample: the server sends 0 as every 100th sample" in err
-    assert re.search(r"stall: no sample for [12]\.\d s", err)
-    assert re.search(r"error: .*no sample for 2\.\d s on an open connection", err)
-    assert err.count("no sample for 2.5 s") == 1  # the failure, and not twice
+    silence = r"^(\w+): no sample for ([\d.]+) s on an open connection"
+    # each once: the verdict, and the failure
+    (first, stall_s), (last, failure_s) = re.findall(silence, err, re.MULTILINE)
+    assert (first, last) == ("stall", "error")
+    assert 1 <= float(stall_s) < 2.5 <= float(failure_s)
     # the server counts from its start, so a client that is late misses whole segments
     n_frames = len(open_recording(tmp_path / "a.h5"))
     assert n_frames in {n * 100 - 1 for n in range(30, 61)} | {6000}
