@@ -79,7 +79,7 @@ def test_what_nobody_takes_is_out_of_the_socket_and_counted(pair):
     sender.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     sender.settimeout(30)
     intake = Intake(receiver, SETTINGS, most_segments=5)
-    sender.sendall(SEGMENT * 2000)  # 320 kB: it would block, were it not read
+    sender.sendall(SEGMENT * 500)  # 80 kB: it would block, were it not read
     sender.close()
     until = time.monotonic() + 30
     while intake._error is None and time.monotonic() < until:
