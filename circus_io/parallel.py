@@ -17,7 +17,7 @@ import stat
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -55,6 +55,7 @@ MESSAGE_BYTES = 2**28  # far below the 2 GiB where MPI's int counts end
 SHORTEST_NAP_S, LONGEST_NAP_S = 5e-5, 2e-3  # of a rank that waits for others
 FIRST_WORD_S = 0.5  # head start of rank 0 in reporting an error that all ranks meet
 LAST_WORD_S = 10.0  # at most, for the launcher to read it
+LAST_WORD_TAG = 32_767  # of rank 0 to the others: the highest that every MPI has
 
 
 @cache
@@ -347,19 +348,33 @@ def abort_on_error(
     The exit status is that of the error (`CircusError.exit_status`), 130 for an
     interrupt, and 1 otherwise; `SystemExit` is an error too, whatever its status, since
     the other ranks would wait for the one that left. An error that every rank meets is
-    reported by rank 0: the others give it a head start.
+    reported by rank 0: the others give it a head start, and all the time that it takes
+    once it has said that it reports.
     """
     try:
         yield
     except (Exception, KeyboardInterrupt, SystemExit) as error:
         if comm.size == 1:
             raise
-        if comm.rank > 0:
-            time.sleep(FIRST_WORD_S)
+        _let_rank_0_speak_first(comm)
         (report or _report_line)(error)
         _wait_until_read()
         _silence_stderr()
         comm.Abort(_exit_status(error))
+
+
+def _let_rank_0_speak_first(comm: Any) -> None:
+    """Wait, on the other ranks, for rank 0 to say that it reports, and then to end."""
+    if comm.rank == 0:
+        with suppress(Exception):  # what is reported is worse
+            for rank in range(1, comm.size):
+                comm.isend(None, rank, LAST_WORD_TAG)
+        return
+    deadline_s, is_told = time.monotonic() + FIRST_WORD_S, False
+    while time.monotonic() < deadline_s:
+        time.sleep(LONGEST_NAP_S)
+        if not is_told and hasattr(comm, "iprobe") and comm.iprobe(0, LAST_WORD_TAG):
+            deadline_s, is_told = time.monotonic() + 2 * LAST_WORD_S, True
 
 
 def _report_line(error: BaseException) -> None:

@@ -155,6 +155,26 @@ def test_a_rank_that_raises_ends_the_job_with_its_status_and_one_line(mpi_run, w
     assert done.stderr == "error: no template was found\n"
 
 
+SLOW_TO_SAY = """
+import sys, time
+from circus_io.parallel import abort_on_error, get_comm
+comm = get_comm()
+
+def report(error):
+    if comm.rank == 0:
+        time.sleep(2)  # as on a busy machine: longer than the others wait for a word
+    print(f"rank {comm.rank}: {error}", file=sys.stderr)
+
+with abort_on_error(comm, report):
+    raise ValueError("all ranks meet it")
+"""
+
+
+def test_an_error_of_all_ranks_is_said_once_however_long_it_takes(mpi_run):
+    done = mpi_run(3, "-c", SLOW_TO_SAY)
+    assert (done.returncode, done.stderr) == (1, "rank 0: all ranks meet it\n")
+
+
 DIE = """
 import os, signal, sys
 from circus_io.parallel import get_comm
