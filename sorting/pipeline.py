@@ -15,6 +15,7 @@ from sorting.chunk_map import silent
 from sorting.config import SortingConfig, digest
 from sorting.fingerprint import change_stamp, fingerprint
 from sorting.front_end import FrontEnd
+from sorting.memory import give_back
 from sorting.results import as_json, log_path, read_origin, write_log, write_result
 from sorting.steps import (
     clustering,
@@ -44,7 +45,7 @@ STEPS: dict[str, Callable[[Context], dict]] = {
     "converting": converting.run,
 }
 
-STEP_VERSION = 9  # raise it when a step's results change: stored ones are then redone
+STEP_VERSION = 10  # raise it when a step's results change: stored ones are then redone
 
 StepProgress = Callable[[str, int, int], None]
 
@@ -116,6 +117,7 @@ class Run:
             context = self._context(name)
             self.store.begin(name)
             self.store.save(name, context.digest, STEPS[name](context))
+            give_back()
         if name == "merging":
             self._update_result()
         wait_for_all(self.comm)

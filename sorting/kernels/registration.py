@@ -1,5 +1,7 @@
 """How far the tissue moved from each period of a recording to each other one."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from sorting.kernels.interpolation import parabola_vertices
@@ -10,6 +12,7 @@ DEPTH_SD_UM = 3.0  # how well a spike is located
 RESIDUAL_UM = 3.0  # pairs that disagree by more count less
 N_ROUNDS = 20
 SMOOTHNESS = 1.0  # of neighbouring periods, in pairs
+PERIODS_AT_ONCE = 64  # bounds the memory beside the histograms themselves
 
 
 def smooth_histograms(counts: np.ndarray, depth_step_um: float) -> np.ndarray:
@@ -28,9 +31,18 @@ def smooth_histograms(counts: np.ndarray, depth_step_um: float) -> np.ndarray:
     reach = int(np.ceil(3 * DEPTH_SD_UM / depth_step_um))
     at = np.arange(-reach, reach + 1) * depth_step_um
     depth = np.exp(-0.5 * (at / DEPTH_SD_UM) ** 2)
-    blurred = _blur(counts.astype(np.float64), depth / depth.sum())
-    blurred = _blur(blurred.swapaxes(1, 2), np.array([0.25, 0.5, 0.25]))
-    return np.sqrt(blurred.swapaxes(1, 2))
+    smooth = np.empty(counts.shape)
+    for some in _slices(len(counts)):
+        blurred = _blur(counts[some].astype(np.float64), depth / depth.sum())
+        blurred = _blur(blurred.swapaxes(1, 2), np.array([0.25, 0.5, 0.25]))
+        np.sqrt(blurred.swapaxes(1, 2), out=smooth[some])
+    return smooth
+
+
+def _slices(n_periods: int) -> Iterator[slice]:
+    """Yield slices that cover all periods, a few each."""
+    for start in range(0, n_periods, PERIODS_AT_ONCE):
+        yield slice(start, min(start + PERIODS_AT_ONCE, n_periods))
 
 
 def _blur(values: np.ndarray, kernel: np.ndarray) -> np.ndarray:
@@ -59,20 +71,30 @@ def pairwise_shifts(
     similarity : float64 (n_periods, n_periods)
         Cosine at that shift; 0 where a period has no spikes, and on the diagonal.
     """
-    n_periods, _, n_depths = histograms.shape
-    padded = np.pad(histograms, ((0, 0), (0, 0), (max_shift, max_shift)))
+    n_periods = len(histograms)
     flat = histograms.reshape(n_periods, -1)
-    norms = np.sqrt((flat**2).sum(axis=1))
-    cosines = np.empty((n_periods, n_periods, 2 * max_shift + 1))
-    for at in range(2 * max_shift + 1):
-        start = 2 * max_shift - at
-        moved = padded[:, :, start : start + n_depths].reshape(n_periods, -1)
-        cosines[:, :, at] = flat @ moved.T
-    cosines /= np.maximum(norms[:, None] * norms[None], 1e-9)[:, :, None]
-    best, offset = parabola_vertices(cosines)
-    similarity = np.take_along_axis(cosines, best[:, :, None], axis=2)[:, :, 0]
+    norms = np.sqrt(np.einsum("pd,pd->p", flat, flat))
+    shifts, similarity = np.empty((2, n_periods, n_periods))
+    for some in _slices(n_periods):
+        cosines = _cosines(histograms[some], flat, max_shift)
+        cosines /= np.maximum(norms[some, None] * norms, 1e-9)[:, :, None]
+        best, offset = parabola_vertices(cosines)
+        shifts[some] = best + offset - max_shift
+        at_best = np.take_along_axis(cosines, best[:, :, None], axis=2)
+        similarity[some] = at_best[:, :, 0]
     np.fill_diagonal(similarity, 0.0)
-    return best + offset - max_shift, similarity
+    return shifts, similarity
+
+
+def _cosines(some: np.ndarray, flat: np.ndarray, max_shift: int) -> np.ndarray:
+    """Product of some histograms, moved against all, (n_some, n_periods, n_shifts)."""
+    n_depths = some.shape[2]
+    padded = np.pad(some, ((0, 0), (0, 0), (max_shift, max_shift)))
+    products = np.empty((len(some), len(flat), 2 * max_shift + 1))
+    for at in range(2 * max_shift + 1):
+        moved = padded[:, :, at : at + n_depths].reshape(len(some), -1)
+        products[:, :, at] = moved @ flat.T
+    return products
 
 
 def solve_displacement(

@@ -18,6 +18,7 @@ from sorting.kernels.template_shapes import (
     support_mask,
     template_norms,
 )
+from sorting.memory import give_back
 from sorting.steps.clustering import MAX_SNIPPETS
 from sorting.steps.context import Context, Whitener
 from sorting.steps.motion import steady_front_end, take_turns
@@ -36,15 +37,21 @@ FREQUENT = 0.25  # size of such a cluster beside the other: collisions are rarer
 
 def run(context: Context) -> dict[str, np.ndarray]:
     """Return templates: coefficients on a basis of their own, and waveforms in µV."""
-    clusters = context.store.load("clustering")
-    averages = _average(context, clusters)
-    basis, templates = None, []
-    if averages is not None:
-        basis, templates = _make_templates(context, clusters, averages)
+    basis, templates = _learn(context)
+    give_back()
     kept = _needed(context, basis, templates)
-    packed = None if averages is None else _pack(context, basis, kept)
+    packed = None if context.comm.rank else _pack(context, basis, kept)
     found, times, ptr = broadcast(context.comm, packed)
     return {**found, **track(context, found, times, ptr)}
+
+
+def _learn(context: Context) -> tuple[np.ndarray | None, list["_Template"]]:
+    """Basis and templates on rank 0, from averages that are gone when it ends."""
+    clusters = context.store.load("clustering")
+    averages = _average(context, clusters)
+    if averages is None:
+        return None, []
+    return _make_templates(context, clusters, averages)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +73,7 @@ def _average(context: Context, clusters: dict) -> _Averages | None:
     width = context.config.whitening.template_frames + 2 * config.realign_frames
     near = channels_near(context, clusters["channel"])
     shape = (clusters["channel"].size, width, near.shape[1])
-    sums = np.zeros((2, *shape), np.int64)
+    sums = [np.zeros(shape, np.int64) for _ in range(2)]
     counts = np.zeros(shape[0], np.int64)
     times = clusters["times"] - config.realign_frames
     owners = np.repeat(np.arange(shape[0]), np.diff(clusters["ptr"]))
@@ -82,7 +89,7 @@ def _average(context: Context, clusters: dict) -> _Averages | None:
         add_snippets(sums[1], piece.traces, starts[mine], owners[mine], near)
         np.add.at(counts, owners[mine], 1)
     counts = sum_integers(context.comm, counts)
-    means = [_mean_over_ranks(context, part, counts) for part in sums]
+    means = [_mean_over_ranks(context, sums.pop(0), counts) for _ in range(2)]
     return None if context.comm.rank else _Averages(*means, near)
 
 
