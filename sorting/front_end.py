@@ -11,7 +11,7 @@ from sorting.artefacts import Artefacts
 from sorting.config import FilteringConfig
 from sorting.kernels.butterworth import butter_sos, settling_frames
 from sorting.kernels.filters import band_pass, subtract_median
-from sorting.kernels.saturation import near_saturation
+from sorting.kernels.saturation import all_within, near_saturation
 
 __all__ = ["FrontEnd", "Piece"]
 
@@ -140,7 +140,7 @@ class FrontEnd:
         """Filter traces that start at `first`, cut them to the core and its margin."""
         start, stop = self._stream_at(t_start)
         last = first + traces.shape[0]
-        cleaned = _finite(self._clean(traces, first))
+        cleaned = self._clean(traces, first)
         filtered = self._filter(cleaned, first == start, last == stop)
         begin, end = max(first, t_start - margin), min(last, t_stop + margin)
         return Piece(
@@ -160,7 +160,9 @@ class FrontEnd:
         return start, start + table.lengths[max(stream, 0)]
 
     def _clean(self, traces: np.ndarray, first: int) -> np.ndarray:
-        """Subtract artefacts; what was saturated becomes NaN."""
+        """Subtract artefacts; bridge what was saturated or no number."""
+        if self.artefacts is None and all_within(traces, self._limits_uv()):
+            return traces
         saturated = near_saturation(
             traces, self.saturation_uv, self.config.saturation_frames
         )
@@ -168,7 +170,13 @@ class FrontEnd:
             traces = self.artefacts.subtract(traces, first)
         if saturated is not None:
             traces = np.where(saturated, np.float32(np.nan), traces)
-        return traces
+        return _finite(traces)
+
+    def _limits_uv(self) -> np.ndarray:
+        """Return what samples stay below, float32 (n_channels,)."""
+        if self.saturation_uv is None:
+            return np.full(self.nodes.size, np.inf, np.float32)
+        return self.saturation_uv
 
     def _filter(self, traces: np.ndarray, at_start: bool, at_stop: bool) -> np.ndarray:
         if self.sos is None:

@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-__all__ = ["near_saturation"]
+__all__ = ["all_within", "near_saturation"]
 
 
 def near_saturation(
@@ -23,24 +23,32 @@ def near_saturation(
     -------
     bool (n_frames, n_channels), or None where nothing saturates
     """
-    if limits is None or not traces.size:
-        return None
-    if not _any_beyond(traces, limits):
+    if limits is None or not (saturated := np.abs(traces) >= limits).any():
         return None
     from scipy.ndimage import binary_dilation  # slow to import, seldom needed
 
-    saturated = np.abs(traces) >= limits
     return binary_dilation(saturated, np.ones((2 * reach + 1, 1), bool))
 
 
 @njit(cache=True, nogil=True)
-def _any_beyond(traces, limits):
-    """Tell whether any sample reaches its limit, in one pass without a copy."""
+def all_within(traces, limits):
+    """Tell whether all samples are finite and below their limits, in one pass.
+
+    Parameters
+    ----------
+    traces : float32 (n_frames, n_channels)
+    limits : float32 (n_channels,)
+        Of the absolute value, which may be infinite.
+
+    Returns
+    -------
+    bool
+    """
     for frame in range(traces.shape[0]):
         row = traces[frame]
-        n_beyond = 0
+        n_within = 0
         for channel in range(row.size):
-            n_beyond += abs(row[channel]) >= limits[channel]
-        if n_beyond:
-            return True
-    return False
+            n_within += abs(row[channel]) < limits[channel]  # never true of NaN
+        if n_within < row.size:
+            return False
+    return True
