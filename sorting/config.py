@@ -41,13 +41,17 @@ TRIAL_SD = 0.05  # a unit of another size is another unit
 MIN_NORM = 6.5  # noise sd: about one false spike a day for an independent template
 
 NOISE_CHUNKS = 20  # about as many seconds
+WIDTHS_UM = (20.0, 40.0)  # of the spatial filters, beside one contact alone
+TRIALS = 12  # spikes of a template that are explained with and without it
 
 # The fast preset.
 FAST_CHUNK_SAMPLES = 16384 * 384  # small enough for memory to be used again
 FAST_NOISE_CHUNKS = 5  # five seconds of 30 000 frames and more
-FAST_CHUNKS = 36  # that units are learned from, and
-FAST_LEARNING_S = 20.0  # at least so much of the recording
-FAST_CLUSTER = 0.75  # of the least size of a cluster: 15 spikes in 20 s are 0.75 Hz
+FAST_CHUNKS = 18  # that units are learned from, and
+FAST_LEARNING_S = 12.0  # at least so much of the recording
+FAST_CLUSTER = 0.5  # of the least size of a cluster: 10 spikes in 12 s are 0.8 Hz
+FAST_WIDTHS_UM = (25.0,)
+FAST_TRIALS = 6
 FAST_PEAK = 0.85  # of the threshold: noise takes small spikes below it
 
 # A spike that reaches the classic threshold (in MAD of one channel) has at least this
@@ -64,8 +68,9 @@ class _Preset:
     """All that a preset changes.
 
     Units are learned from at least `chunks` chunks and `learning_s` seconds, or from
-    the whole recording. Templates are tried at peaks of `peak` thresholds, or at every
-    frame.
+    the whole recording, with spatial filters of `widths_um` beside one contact alone;
+    `trials` spikes of a template are explained with and without it. Templates are tried
+    at peaks of `peak` thresholds, or at every frame.
     """
 
     chunk_samples: int = MAX_CHUNK_SAMPLES
@@ -73,6 +78,8 @@ class _Preset:
     chunks: int | None = None
     learning_s: float = 0.0
     least_cluster: float = 1.0
+    widths_um: tuple[float, ...] = WIDTHS_UM
+    trials: int = TRIALS
     peak: float | None = None
 
 
@@ -84,6 +91,8 @@ PRESETS = {
         chunks=FAST_CHUNKS,
         learning_s=FAST_LEARNING_S,
         least_cluster=FAST_CLUSTER,
+        widths_um=FAST_WIDTHS_UM,
+        trials=FAST_TRIALS,
         peak=FAST_PEAK,
     ),
 }
@@ -133,6 +142,7 @@ class DetectionConfig:
     polarity: str
     exclude_frames: int
     radius_um: float
+    widths_um: tuple[float, ...]
     max_per_channel: int
     n_chunks: int | None
     seed: int
@@ -157,12 +167,13 @@ class ClusteringConfig:
 class TemplatesConfig:
     """Templates alike by at least `merge_similarity` are one unit.
 
-    One without which its spikes are explained but for `least_loss` of its squared norm
-    is none; the rest says how spikes are explained in this trial.
+    One without which `n_trials` of its spikes are explained but for `least_loss` of its
+    squared norm is none; the rest says how spikes are explained in this trial.
     """
 
     merge_similarity: float
     least_loss: float
+    n_trials: int
     amplitude_bounds: tuple[float, float]
     amplitude_sd: float
     min_norm: float
@@ -355,6 +366,7 @@ class _Translation:
             polarity=section.peaks,
             exclude_frames=self.frames(EXCLUSION_MS),
             radius_um=self.radius_um / 2,
+            widths_um=self.preset.widths_um,
             max_per_channel=min(self.parameters.clustering.max_elts, MAX_SAMPLE),
             n_chunks=self.learning_chunks,
             seed=self.parameters.circus.seed,
@@ -372,6 +384,7 @@ class _Translation:
         return TemplatesConfig(
             merge_similarity=least_cosine - 0.03,
             least_loss=1 - least_cosine**2,
+            n_trials=self.preset.trials,
             amplitude_bounds=TRIAL_BOUNDS,
             amplitude_sd=TRIAL_SD,
             min_norm=MIN_NORM,

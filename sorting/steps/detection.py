@@ -39,7 +39,6 @@ __all__ = [
 N_CLASSES = 10  # of amplitude, each 1.35 times the one before
 CLASS_RATIO = 1.35
 N_FEATURE_CHANNELS = 16
-WIDTHS_UM = (20.0, 40.0)  # of the spatial filters, beside one contact alone
 
 
 def run(context: Context) -> dict[str, np.ndarray]:
@@ -107,7 +106,7 @@ class _Detector:
         self.filters = spatial_filters(
             context.probe.contact_positions,
             context.probe.groups,
-            WIDTHS_UM,
+            self.config.widths_um,
             stored["noise_levels"] > 0,
         )
         ratio = CLASS_RATIO ** np.arange(1, N_CLASSES)

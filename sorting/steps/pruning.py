@@ -21,13 +21,12 @@ from sorting.steps.motion import steady_front_end
 
 __all__ = ["choose_windows", "needed_templates"]
 
-N_WINDOWS = 12  # spikes of a template that are explained with and without it
 EVIDENCE = 2.0  # times the least gain of a spike: a collision has one spike more
 EASIER = 0.5  # times the least gain of a spike: small ones that are missed count too
 
 
 def choose_windows(context: Context, times: np.ndarray) -> np.ndarray:
-    """Choose a few spikes of a template by hash, int64 (at most N_WINDOWS,).
+    """Choose a few spikes of a template by hash, int64 (at most n_trials,).
 
     The hash of the time, to the length of a chunk, comes first: templates prefer the
     same chunks, and few have to be read.
@@ -37,7 +36,7 @@ def choose_windows(context: Context, times: np.ndarray) -> np.ndarray:
     order = np.lexsort(
         [hash_keys(seed, STAGE_PRUNING, field) for field in (times, times // length)]
     )
-    return np.sort(times[order[:N_WINDOWS]])
+    return np.sort(times[order[: context.config.templates.n_trials]])
 
 
 def needed_templates(

@@ -28,23 +28,25 @@ def test_accurate_is_the_default():
 
 
 def test_fast_learns_from_a_part_and_fits_at_peaks():
-    config = configure("fast")
-    assert config.detection.n_chunks == 36
+    config, accurate = configure("fast"), configure("accurate")
+    assert config.detection.n_chunks == 18
+    assert len(config.detection.widths_um) < len(accurate.detection.widths_um)
+    assert config.templates.n_trials < accurate.templates.n_trials
     assert config.whitening.n_chunks < 20
-    assert config.clustering.min_size == 15
+    assert config.clustering.min_size == 10
     threshold = config.whitening.event_threshold
     assert 0 < config.fitting.least_peak < threshold
 
 
-def test_fast_learns_from_20_s_also_where_chunks_are_short():
+def test_fast_learns_from_12_s_also_where_chunks_are_short():
     config = configure("fast", 30_000.0, 4096)
     assert config.filtering.chunk_frames == 4096
-    assert config.detection.n_chunks == 147  # 20 s of 30 kHz in chunks of 4096
+    assert config.detection.n_chunks == 88  # 12 s of 30 kHz in chunks of 4096
 
 
 @pytest.fixture(scope="module")
 def recording():
-    """100 s: the fast preset learns from 36 of 66 chunks."""
+    """100 s: the fast preset learns from 18 of 66 chunks."""
     return SyntheticRecording(
         layout="tetrode",
         n_channels=4,
@@ -68,8 +70,8 @@ def test_the_chunks_to_learn_from_are_spread_evenly(recording, sort_here, tmp_pa
         for path in (tmp_path / "out" / "steps" / "detection-peaks").glob("*.npz")
     ]
     chunks = np.unique((np.concatenate(peaks) + 20) // 30720)
-    assert 36 <= chunks.size <= 38  # windows may begin in the chunk before
-    assert np.diff(chunks).max() <= 2
+    assert 18 <= chunks.size <= 20  # windows may begin in the chunk before
+    assert np.diff(chunks).max() <= 4
     assert chunks[-1] - chunks[0] > 60
 
 

@@ -13,7 +13,7 @@ from sorting.chunk_map import silent
 from sorting.config import SortingConfig
 from sorting.front_end import FrontEnd
 from sorting.steps.context import Context
-from sorting.steps.pruning import N_WINDOWS, choose_windows, needed_templates
+from sorting.steps.pruning import choose_windows, needed_templates
 
 RATE, N_FRAMES, N_CHANNELS, T = 20_000, 200_000, 8, 61
 LAG = 6  # frames from the first to the second spike of a collision
@@ -120,7 +120,7 @@ def test_windows_are_few_and_rise(planted):
     context = context_of(planted[0])
     times = np.arange(0, N_FRAMES, 50)
     chosen = choose_windows(context, np.concatenate([times, times]))
-    assert chosen.size == N_WINDOWS
+    assert chosen.size == context.config.templates.n_trials
     assert np.all(np.diff(chosen) > 0)
     assert np.isin(chosen, times).all()
     # all from one stretch: few chunks have to be read
