@@ -319,7 +319,7 @@ def _receive(
         elif source != root and comm.rank == source:
             comm.Send(piece, dest=root)
         elif source != root:
-            comm.Recv(piece, source=source)
+            comm.Recv(piece, source=source, tag=0)  # no word of an abort
     return buffer if root in (None, comm.rank) else None
 
 
@@ -348,19 +348,21 @@ def abort_on_error(
     The exit status is that of the error (`CircusError.exit_status`), 130 for an
     interrupt, and 1 otherwise; `SystemExit` is an error too, whatever its status, since
     the other ranks would wait for the one that left. An error that every rank meets is
-    reported by rank 0: the others give it a head start, and all the time that it takes
-    once it has said that it reports.
+    reported by rank 0: the others give it a head start, and up to 20 s once it has said
+    that it reports.
     """
     try:
         yield
     except (Exception, KeyboardInterrupt, SystemExit) as error:
         if comm.size == 1:
             raise
-        _let_rank_0_speak_first(comm)
-        (report or _report_line)(error)
-        _wait_until_read()
-        _silence_stderr()
-        comm.Abort(_exit_status(error))
+        try:
+            _let_rank_0_speak_first(comm)
+            (report or _report_line)(error)
+            _wait_until_read()
+            _silence_stderr()
+        finally:  # also after an interrupt meanwhile: the others wait
+            comm.Abort(_exit_status(error))
 
 
 def _let_rank_0_speak_first(comm: Any) -> None:
@@ -373,8 +375,16 @@ def _let_rank_0_speak_first(comm: Any) -> None:
     deadline_s, is_told = time.monotonic() + FIRST_WORD_S, False
     while time.monotonic() < deadline_s:
         time.sleep(LONGEST_NAP_S)
-        if not is_told and hasattr(comm, "iprobe") and comm.iprobe(0, LAST_WORD_TAG):
+        if not is_told and _has_spoken(comm):
             deadline_s, is_told = time.monotonic() + 2 * LAST_WORD_S, True
+
+
+def _has_spoken(comm: Any) -> bool:
+    """Tell whether rank 0 has said that it reports; no, where MPI itself has failed."""
+    try:
+        return comm.iprobe(0, LAST_WORD_TAG)
+    except Exception:
+        return False
 
 
 def _report_line(error: BaseException) -> None:
@@ -392,7 +402,8 @@ def _wait_until_read() -> None:
     """Wait until the launcher has taken what this rank wrote from its pipes.
 
     MPICH's launcher ends at once when it hears of an abort, also where that reached it
-    before the output did: what it has not read is lost.
+    before the output did: what it has not read is lost. Only Linux tells the writer of
+    a pipe what is left in it.
     """
     sys.stdout.flush()
     sys.stderr.flush()

@@ -36,7 +36,7 @@ class Event:
     Raises
     ------
     FormatError
-        No moment, or two.
+        No moment, or two, or a duration below 0.
     """
 
     label: str
@@ -45,7 +45,11 @@ class Event:
     duration_us: int = 0
 
     def __post_init__(self) -> None:
-        """Check that it is one moment."""
+        """Check that it is one moment, and does not end before."""
+        if self.duration_us < 0:
+            raise FormatError(
+                f"the event {self.label!r} lasts {self.duration_us} us; from 0 on"
+            )
         if (self.sample_index is None) == (self.host_time_ns is None):
             raise FormatError(
                 f"the event {self.label!r} needs sample_index or host_time_ns, one of "

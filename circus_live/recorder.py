@@ -137,8 +137,11 @@ class Recorder(Service):
 
     def close(self) -> None:
         """Close the file; it then opens in every program."""
-        if self._writer is not None:
+        if self._writer is None:
+            return
+        try:
             self._write_early()
+        finally:
             writer, self._writer = self._writer, None
             self._syncer.close()
             with writer:

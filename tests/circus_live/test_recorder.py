@@ -287,6 +287,11 @@ def test_an_event_has_one_moment(moment):
         Event("stimulus", **moment)
 
 
+def test_an_event_does_not_end_before_it_begins():
+    with pytest.raises(FormatError, match="lasts -5 us"):
+        Event("stimulus", sample_index=3, duration_us=-5)
+
+
 def test_what_came_before_a_failure_is_in_the_file(tmp_path):
     def fail(block):
         if block.sample_index == 3000:

@@ -109,7 +109,6 @@ class Odd(DataFile):
 
 TRY = """
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tests.fuzz.trial import try_file
 folder, library = Path(sys.argv[1]), sys.argv[2]
@@ -178,7 +177,6 @@ def test_no_bytes_can_be_damaged():
 
 KEEP = """
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 folder = Path(sys.argv.pop(1))

@@ -11,7 +11,7 @@ import numpy as np
 import psutil
 import pytest
 
-from circus_cli.launch import rank_command
+from circus_cli.launch import rank_command, rank_environment
 from tests.rank_processes import ranks_of
 
 SIZES = [1, 2, 3, 4]
@@ -211,7 +211,8 @@ def test_what_ranks_start_is_no_rank(require):
     """Else a test that means to kill a rank may kill what nobody misses."""
     require("mpi4py", extra="mpi")
     command = [*rank_command(2), sys.executable, "-c", SAY + PARENTS]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as job:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, env=rank_environment(), text=True, **pipes) as job:
         lines = [job.stdout.readline().split() for _ in range(2)]
         ranks, children = zip(*(map(int, line) for line in lines), strict=True)
         assert all(map(psutil.pid_exists, children))

@@ -326,6 +326,8 @@ def _named_when_whole(path: Path) -> Iterator[Path]:
     made = path.with_name(f".{path.name}.new")
     try:
         yield made
+        if path.exists():
+            raise NotWritableError(f"{path.name} came to be meanwhile; it stays")
         made.replace(path)
     finally:
         made.unlink(missing_ok=True)

@@ -75,6 +75,8 @@ def test_the_simulator_serves_the_ports_and_the_contract_of_devices(
             pool.submit(run_suites, files, runtime, generation, tmp_path / name, some)
             for name, (files, some) in suites.items()
         )
+    failures = [suite.exception() for suite in (ports, contract) if suite.exception()]
+    assert failures == []
     assert ports.result() > 50
     assert contract.result() >= least
 
