@@ -48,7 +48,8 @@ TRIALS = 12  # spikes of a template that are explained with and without it
 FAST_CHUNK_SAMPLES = 16384 * 384  # small enough for memory to be used again
 FAST_NOISE_CHUNKS = 5  # five seconds of 30 000 frames and more
 FAST_CHUNKS = 18  # that units are learned from, and
-FAST_LEARNING_S = 12.0  # at least so much of the recording
+FAST_LEARNING_S = 12.0  # at least so much of the recording, and
+FAST_SHARE = 0.05  # of its chunks: drift is followed through a long one
 FAST_CLUSTER = 0.5  # of the least size of a cluster: 10 spikes in 12 s are 0.8 Hz
 FAST_WIDTHS_UM = (25.0,)
 FAST_TRIALS = 6
@@ -67,16 +68,17 @@ NORM_PER_PEAK = 2.75
 class _Preset:
     """All that a preset changes.
 
-    Units are learned from at least `chunks` chunks and `learning_s` seconds, or from
-    the whole recording, with spatial filters of `widths_um` beside one contact alone;
-    `trials` spikes of a template are explained with and without it. Templates are tried
-    at peaks of `peak` thresholds, or at every frame.
+    Units are learned from at least `chunks` chunks, `learning_s` seconds and `share` of
+    the recording, or from all of it, with spatial filters of `widths_um` beside one
+    contact alone; `trials` spikes of a template are explained with and without it.
+    Templates are tried at peaks of `peak` thresholds, or at every frame.
     """
 
     chunk_samples: int = MAX_CHUNK_SAMPLES
     noise_chunks: int = NOISE_CHUNKS
     chunks: int | None = None
     learning_s: float = 0.0
+    share: float = 0.0
     least_cluster: float = 1.0
     widths_um: tuple[float, ...] = WIDTHS_UM
     trials: int = TRIALS
@@ -90,6 +92,7 @@ PRESETS = {
         noise_chunks=FAST_NOISE_CHUNKS,
         chunks=FAST_CHUNKS,
         learning_s=FAST_LEARNING_S,
+        share=FAST_SHARE,
         least_cluster=FAST_CLUSTER,
         widths_um=FAST_WIDTHS_UM,
         trials=FAST_TRIALS,
@@ -134,7 +137,8 @@ class WhiteningConfig:
 class DetectionConfig:
     """Thresholds in noise sd of the matched-filter energy and of the traces.
 
-    `n_chunks` None looks for peaks in all chunks.
+    `n_chunks` None looks for peaks in all chunks; else in so many, or `share` of all if
+    that is more.
     """
 
     threshold: float
@@ -145,6 +149,7 @@ class DetectionConfig:
     widths_um: tuple[float, ...]
     max_per_channel: int
     n_chunks: int | None
+    share: float
     seed: int
 
 
@@ -369,6 +374,7 @@ class _Translation:
             widths_um=self.preset.widths_um,
             max_per_channel=min(self.parameters.clustering.max_elts, MAX_SAMPLE),
             n_chunks=self.learning_chunks,
+            share=self.preset.share,
             seed=self.parameters.circus.seed,
         )
 

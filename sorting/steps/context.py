@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,9 @@ class Context:
     def learning_chunks(self) -> list[int]:
         """List the chunks that units are learned from: all, or some, evenly spread."""
         n_chunks, wanted = len(self.front_end), self.config.detection.n_chunks
-        n = n_chunks if wanted is None else min(n_chunks, wanted)
+        if wanted is None:
+            return list(range(n_chunks))
+        n = min(n_chunks, max(wanted, ceil(self.config.detection.share * n_chunks)))
         return [(2 * i + 1) * n_chunks // (2 * n) for i in range(n)]
 
     def chunks_with(self, times: np.ndarray) -> list[int]:

@@ -1,5 +1,7 @@
 """The fast preset finds the units of a recording, from a part of it."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from circus_cli.main import main
 from circus_io.params import build_params
 from circus_io.synthetic import SyntheticRecording
 from sorting.config import SortingConfig
+from sorting.steps.context import Context
 
 
 def configure(preset: str, rate: float = 20_000.0, n_channels: int = 64):
@@ -42,6 +45,15 @@ def test_fast_learns_from_12_s_also_where_chunks_are_short():
     config = configure("fast", 30_000.0, 4096)
     assert config.filtering.chunk_frames == 4096
     assert config.detection.n_chunks == 88  # 12 s of 30 kHz in chunks of 4096
+
+
+def test_fast_learns_from_a_twentieth_of_a_long_recording():
+    given = dict.fromkeys(field.name for field in fields(Context))
+    given |= {"config": configure("fast"), "front_end": range(3600)}
+    context = Context(**given)
+    learned = context.learning_chunks()
+    assert len(learned) == 180
+    assert set(np.diff(learned)) == {20}
 
 
 @pytest.fixture(scope="module")
