@@ -16,6 +16,7 @@ from circus_cli.errors import UsageError, as_input_error
 from circus_cli.first_try import open_with_care
 from circus_cli.request import Request
 from circus_cli.summary import say_summary
+from circus_io.abort import abort_on_error
 from circus_io.errors import (
     CircusError,
     NotWritableError,
@@ -23,7 +24,7 @@ from circus_io.errors import (
     RecordingNotFoundError,
     StepError,
 )
-from circus_io.parallel import abort_on_error, broadcast, wait_for_all
+from circus_io.parallel import broadcast, wait_for_all
 
 if TYPE_CHECKING:
     from circus_io.datafile import DataFile

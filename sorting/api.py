@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import circus_io
+from circus_io.abort import abort_on_error
 from circus_io.errors import ParameterError
-from circus_io.parallel import abort_on_error, broadcast, get_comm, limit_threads
+from circus_io.parallel import broadcast, get_comm, limit_threads
 from circus_io.params import Parameters
 from circus_io.probe import Probe, read_probe
 from sorting.checks import check_input

@@ -15,9 +15,9 @@ from typing import NamedTuple
 import numpy as np
 
 from circus_io.datafile import DataFile
+from sorting.kernels.slices import slices
 from sorting.quality import template_similarity
 from sorting.results import Result
-from sorting.spike_file import slices
 
 __all__ = ["RawFiles", "raw_files", "write_phy"]
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from circus_io.errors import ResultError
+from sorting.kernels.slices import slices
 from sorting.result_layout import RESULT, Stored
 from sorting.result_tables import (
     ChannelTable,
@@ -16,7 +17,6 @@ from sorting.result_tables import (
     check_shapes,
     coerce,
 )
-from sorting.spike_file import slices
 
 __all__ = ["Result"]
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from circus_io.atomic import atomic_path, write_json
 from circus_io.errors import NotWritableError, ResultError
+from sorting.kernels.slices import slices
 from sorting.result import Result
 from sorting.result_layout import FORMAT, MAPPED, OPTIONAL, RESULT, VERSION, Stored
 from sorting.result_tables import ChannelTable, StreamTable, UnitTable
-from sorting.spike_file import slices
 
 __all__ = [
     "SUFFIX",

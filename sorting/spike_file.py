@@ -10,11 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from circus_io.atomic import atomic_path
+from sorting.kernels.slices import BLOCK_ITEMS, slices
 from sorting.kernels.spikes import SPIKE
 
-__all__ = ["BLOCK_SPIKES", "blocks", "map_spikes", "slices", "write_spikes"]
-
-BLOCK_SPIKES = 1 << 15  # 0.8 MB, and some times that while they are worked on
+__all__ = ["blocks", "map_spikes", "write_spikes"]
 
 
 def write_spikes(path: Path, parts: Iterable[np.ndarray]) -> None:
@@ -38,13 +37,7 @@ def map_spikes(path: Path) -> np.ndarray:
     return np.memmap(path, SPIKE, "r")
 
 
-def slices(n_items: int, size: int = BLOCK_SPIKES) -> Iterator[slice]:
-    """Yield slices that cover a long array, a bounded piece each."""
-    for start in range(0, n_items, size):
-        yield slice(start, min(start + size, n_items))
-
-
-def blocks(spikes: np.ndarray, size: int = BLOCK_SPIKES) -> Iterator[np.ndarray]:
+def blocks(spikes: np.ndarray, size: int = BLOCK_ITEMS) -> Iterator[np.ndarray]:
     """Yield copies of consecutive pieces of a long array of spikes."""
     for piece in slices(len(spikes), size):
         yield np.array(spikes[piece])

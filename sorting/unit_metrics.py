@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from sorting.kernels.amplitudes import AmplitudeCounts, missing_fraction
+from sorting.kernels.slices import slices
 from sorting.kernels.trains import TrainCounts
 from sorting.quality import (
     REFRACTORY_S,
@@ -16,7 +17,6 @@ from sorting.quality import (
     peak_and_snr,
 )
 from sorting.result_tables import StreamTable, UnitTable
-from sorting.spike_file import slices
 
 __all__ = ["FitFacts", "unit_table"]
 

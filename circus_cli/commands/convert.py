@@ -20,7 +20,8 @@ from circus_cli.job import of_rank_0
 from circus_cli.launch import run_ranks
 from circus_cli.options import Debug, NoSummary, Quiet
 from circus_cli.source import Source
-from circus_io.parallel import abort_on_error, check_world, get_comm, launched_size
+from circus_io.abort import abort_on_error
+from circus_io.parallel import check_world, get_comm, launched_size
 
 if TYPE_CHECKING:
     from circus_io.datafile import DataFile

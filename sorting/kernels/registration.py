@@ -1,10 +1,9 @@
 """How far the tissue moved from each period of a recording to each other one."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from sorting.kernels.interpolation import parabola_vertices
+from sorting.kernels.slices import slices
 
 __all__ = ["pairwise_shifts", "smooth_histograms", "solve_displacement"]
 
@@ -32,17 +31,11 @@ def smooth_histograms(counts: np.ndarray, depth_step_um: float) -> np.ndarray:
     at = np.arange(-reach, reach + 1) * depth_step_um
     depth = np.exp(-0.5 * (at / DEPTH_SD_UM) ** 2)
     smooth = np.empty(counts.shape)
-    for some in _slices(len(counts)):
+    for some in slices(len(counts), PERIODS_AT_ONCE):
         blurred = _blur(counts[some].astype(np.float64), depth / depth.sum())
         blurred = _blur(blurred.swapaxes(1, 2), np.array([0.25, 0.5, 0.25]))
         np.sqrt(blurred.swapaxes(1, 2), out=smooth[some])
     return smooth
-
-
-def _slices(n_periods: int) -> Iterator[slice]:
-    """Yield slices that cover all periods, a few each."""
-    for start in range(0, n_periods, PERIODS_AT_ONCE):
-        yield slice(start, min(start + PERIODS_AT_ONCE, n_periods))
 
 
 def _blur(values: np.ndarray, kernel: np.ndarray) -> np.ndarray:
@@ -75,7 +68,7 @@ def pairwise_shifts(
     flat = histograms.reshape(n_periods, -1)
     norms = np.sqrt(np.einsum("pd,pd->p", flat, flat))
     shifts, similarity = np.empty((2, n_periods, n_periods))
-    for some in _slices(n_periods):
+    for some in slices(n_periods, PERIODS_AT_ONCE):
         cosines = _cosines(histograms[some], flat, max_shift)
         cosines /= np.maximum(norms[some, None] * norms, 1e-9)[:, :, None]
         best, offset = parabola_vertices(cosines)

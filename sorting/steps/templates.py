@@ -8,6 +8,7 @@ from circus_io.parallel import broadcast, sum_integers
 from sorting.chunk_map import own_items
 from sorting.kernels.basis import correlations, fit_basis, reduce_basis
 from sorting.kernels.overlaps import overlap_table
+from sorting.kernels.slices import slices
 from sorting.kernels.template_shapes import (
     FIXED_POINT,
     add_snippets,
@@ -97,8 +98,7 @@ def _mean_over_ranks(context: Context, sums: np.ndarray, counts: np.ndarray):
     """Add the sums of all ranks, some at a time to keep memory low; (K, ...) f4."""
     means = np.empty(sums.shape, np.float32)
     scale = FIXED_POINT * np.maximum(counts, 1)[:, None, None]
-    for first in range(0, len(sums), CLUSTERS_AT_ONCE):
-        some = slice(first, first + CLUSTERS_AT_ONCE)
+    for some in slices(len(sums), CLUSTERS_AT_ONCE):
         means[some] = sum_integers(context.comm, sums[some]) / scale[some]
     return means
 

@@ -129,6 +129,7 @@ def test_an_item_of_two_ranks_is_refused(mpi_run):
     code = (
         "from circus_io.parallel import *\n"
         "comm = get_comm()\n"
+        "from circus_io.abort import abort_on_error\n"
         "with abort_on_error(comm): gather_ordered(comm, {3: 'x'})"
     )
     done = mpi_run(2, "-c", code)
@@ -139,7 +140,8 @@ def test_an_item_of_two_ranks_is_refused(mpi_run):
 RAISE = """
 import sys
 from circus_io.errors import ParameterError, StepError
-from circus_io.parallel import abort_on_error, get_comm
+from circus_io.abort import abort_on_error
+from circus_io.parallel import get_comm
 comm = get_comm()
 with abort_on_error(comm):
     if sys.argv[1] in ("all", str(comm.rank)):
@@ -157,7 +159,8 @@ def test_a_rank_that_raises_ends_the_job_with_its_status_and_one_line(mpi_run, w
 
 SLOW_TO_SAY = """
 import sys, time
-from circus_io.parallel import abort_on_error, get_comm
+from circus_io.abort import abort_on_error
+from circus_io.parallel import get_comm
 comm = get_comm()
 
 def report(error):

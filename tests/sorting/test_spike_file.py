@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from sorting.kernels.slices import slices
 from sorting.kernels.spikes import SPIKE
-from sorting.spike_file import blocks, map_spikes, slices, write_spikes
+from sorting.spike_file import blocks, map_spikes, write_spikes
 
 
 def make_spikes(n: int) -> np.ndarray:

@@ -3,9 +3,9 @@ import pytest
 from scipy.stats import norm
 
 from sorting import unit_metrics
+from sorting.kernels.slices import slices
 from sorting.quality import contamination, isi_violations, presence_ratio
 from sorting.result_tables import StreamTable
-from sorting.spike_file import slices
 from sorting.unit_metrics import FitFacts, unit_table
 
 FS = 20_000

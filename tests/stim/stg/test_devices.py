@@ -45,7 +45,6 @@ class TestOnTheWallClock(Simulated):
     # half a second in the device: whoever shares this computer may take as long
     rings: ClassVar = {"capacity_in_s": 1.0, "buffer_in_s": 0.05}
     heard_ms = 800
-    late_s = 0.4  # of the 0.55 that would still come out of the rings
 
     @pytest.fixture
     def clock(self):
